@@ -58,16 +58,36 @@ type Relay struct {
 	timer     *time.Timer
 }
 
-// item is a queued chunk. Its buffer goes back to the pool once it was read.
+// item is a queued chunk, and the buffer its data lies in.
 type item struct {
 	chunk  flow.Chunk
-	buffer *[bufferSize]byte
+	buffer *buffer
+}
+
+// buffer holds what was read from a connection. It is used by the copying
+// goroutine, which writes it to the other side, and, once told, by the reader of
+// the queue; the last of them puts it back into the pool.
+type buffer struct {
+	bytes [bufferSize]byte
+	users atomic.Int32
+}
+
+func (r *Relay) newBuffer() *buffer {
+	b := r.buffers.Get().(*buffer)
+	b.users.Store(1)
+	return b
+}
+
+func (r *Relay) release(b *buffer) {
+	if b.users.Add(-1) == 0 {
+		r.buffers.Put(b)
+	}
 }
 
 // Listen opens the listeners of all pairs.
 func Listen(pairs []Pair) (*Relay, error) {
 	r := &Relay{pairs: pairs, queue: make(chan item, queueItems), timer: time.NewTimer(tickEvery)}
-	r.buffers.New = func() any { return new([bufferSize]byte) }
+	r.buffers.New = func() any { return new(buffer) }
 	for _, p := range pairs {
 		l, err := net.Listen("tcp", p.Listen)
 		if err != nil {
@@ -207,25 +227,23 @@ func (r *Relay) ended(conn *flow.Conn, first flow.Side, lost [2]uint64) {
 // other side answers comes later. Without a conn nothing is told. It returns how
 // many bytes were passed on last without having been told.
 func (r *Relay) copy(from, to net.Conn, conn *flow.Conn, side flow.Side) (lost uint64) {
-	buffer := r.buffer()
-	defer func() { r.buffers.Put(buffer) }()
+	b := r.newBuffer()
+	defer func() { r.release(b) }()
 	for {
-		n, err := from.Read(buffer[:])
+		n, err := from.Read(b.bytes[:])
 		if n > 0 {
-			c := flow.Chunk{Kind: flow.Data, Side: side, Conn: conn, At: now(), Data: buffer[:n]}
+			c := flow.Chunk{Kind: flow.Data, Side: side, Conn: conn, At: now(), Data: b.bytes[:n]}
 			if conn != nil && lost > 0 && r.tell(flow.Chunk{Kind: flow.Gap, Side: side, Reason: flow.Memory, Conn: conn, At: c.At, Lost: lost}) {
 				lost = 0
 			}
-			told := conn != nil && lost == 0 && r.tellData(item{c, buffer})
-			if _, err := to.Write(buffer[:n]); err != nil {
+			told := conn != nil && lost == 0 && r.tellData(item{c, b})
+			if _, err := to.Write(b.bytes[:n]); err != nil {
 				from.Close()
-				if told {
-					buffer = r.buffer()
-				}
 				return lost
 			}
 			if told {
-				buffer = r.buffer()
+				r.release(b)
+				b = r.newBuffer()
 			} else {
 				lost += uint64(n)
 			}
@@ -236,20 +254,21 @@ func (r *Relay) copy(from, to net.Conn, conn *flow.Conn, side flow.Side) (lost u
 	}
 }
 
-func (r *Relay) buffer() *[bufferSize]byte { return r.buffers.Get().(*[bufferSize]byte) }
-
 // tellData queues a chunk with data and tells whether there was room. The
-// buffer may be read by others from then on, and is not written to any more.
+// reader of the queue uses the buffer too from then on, so nothing may be
+// written to it any more.
 func (r *Relay) tellData(i item) bool {
 	n := int64(bufferSize)
 	if r.queued.Add(n) > QueueBytes {
 		r.queued.Add(-n)
 		return false
 	}
+	i.buffer.users.Add(1)
 	select {
 	case r.queue <- i:
 		return true
 	default:
+		i.buffer.users.Add(-1)
 		r.queued.Add(-n)
 		return false
 	}
@@ -270,7 +289,7 @@ func (r *Relay) tell(c flow.Chunk) bool {
 // goroutine.
 func (r *Relay) Read(c *flow.Chunk) error {
 	if r.last != nil {
-		r.buffers.Put(r.last.buffer)
+		r.release(r.last.buffer)
 		r.queued.Add(-bufferSize)
 		r.last = nil
 	}
