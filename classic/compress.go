@@ -30,8 +30,9 @@ type inflater struct {
 	in        []byte // borrowed, not consumed yet
 	header    [CompressedHeaderLen]byte
 	headerN   int
-	need      int // bytes of the body still to come
-	plain     int // declared length before compression
+	seq       byte // sequence id of the compressed frame
+	need      int  // bytes of the body still to come
+	plain     int  // declared length before compression
 	begun     bool
 	body      []byte // own: body collected so far
 	out       []byte // own: the plain bytes handed out last
@@ -77,7 +78,7 @@ func (z *inflater) readHeader() bool {
 	}
 	r := wire.NewReader(z.header[:])
 	z.need = int(r.Uint24())
-	r.Uint8()
+	z.seq = r.Uint8()
 	z.plain = int(r.Uint24())
 	z.headerN, z.begun = 0, true
 	return true

@@ -235,6 +235,16 @@ func (f *Framer) SetCompression(c Compression) {
 	f.Feed(rest)
 }
 
+// CompressedSeq returns the sequence id of the compressed frame that was begun
+// last, 0 without compression: what is sent within a reply (a file, an
+// authentication answer) continues from it.
+func (f *Framer) CompressedSeq() byte {
+	if f.z == nil {
+		return 0
+	}
+	return f.z.seq
+}
+
 // Between tells whether the Framer stands between two frames, with all bytes
 // consumed.
 func (f *Framer) Between() bool {

@@ -309,6 +309,10 @@ func (s *State) Settle(next *Frame, fromServer bool) bool {
 	return true
 }
 
+// Unsettled tells whether the reply under way is complete unless an EOF packet
+// follows; see Settle.
+func (s *State) Unsettled() bool { return s.reply.maybe }
+
 // isEOF tells whether a frame is an EOF packet.
 func isEOF(f *Frame) bool { return f.Size == eofLen && f.Payload[0] == 0xfe }
 

@@ -94,6 +94,7 @@ func (d *Classic) open(c *flow.Chunk) {
 	d.start = session.Start{ID: c.Conn.ID, At: d.at, Client: c.Conn.Client, Server: c.Conn.Server, Joined: c.Conn.Joined}
 	if c.Conn.Joined {
 		d.mode = searching
+		d.search.spoke, d.search.first = true, true
 	}
 }
 
@@ -138,16 +139,16 @@ func (d *Classic) account() {
 
 func (d *Classic) gap(c *flow.Chunk) {
 	client := c.Side == flow.Client
-	switch d.mode {
-	case following:
-		if client {
-			d.clientGap(c)
-		} else {
-			d.serverGap(c)
-		}
-	case searching:
+	if d.mode == searching {
 		d.seekGap(c.Side)
+	}
+	switch {
+	case d.mode == searching:
 		d.missing(reasonOf(c.Reason), client, c.Lost, "")
+	case d.mode == following && client:
+		d.clientGap(c)
+	case d.mode == following:
+		d.serverGap(c)
 	}
 	d.account()
 }

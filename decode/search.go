@@ -1,6 +1,8 @@
 package decode
 
 import (
+	"bytes"
+
 	"myreplay/classic"
 	"myreplay/flow"
 	"myreplay/session"
@@ -19,6 +21,10 @@ const maxTurn = 1 << 20
 // frames from end to end, each with sequence id 0 and a known command, only the
 // last one asking for a reply, and the server's answer then begins with the
 // sequence id that follows. Everything else is passed over and counted.
+//
+// Where a recording begins with a client's bytes it does not show whether the
+// server had spoken before them. Such a turn is taken only when the server's
+// whole answer, up to the client's next turn, reads as the reply to it.
 type search struct {
 	// spoke: the server has sent something after the client's last byte.
 	spoke bool
@@ -26,8 +32,13 @@ type search struct {
 	collecting bool
 	turn       []byte
 	at, end    int64
-	// answer is the beginning of the server's answer to it.
-	answer []byte
+	// answer is the beginning of the server's answer to it, or all of it when
+	// the turn is the first that was seen; it came between answerAt and
+	// answerEnd.
+	answer              []byte
+	answerAt, answerEnd int64
+	// first: no byte of the connection was seen before the turn.
+	first bool
 	// passed counts bytes, of both sides, that were passed over.
 	passed uint64
 }
@@ -40,6 +51,7 @@ func (s *search) restart() {
 	s.passed += uint64(len(s.turn) + len(s.answer))
 	s.collecting = false
 	s.spoke = false
+	s.first = false
 	s.turn, s.answer = nil, nil
 }
 
@@ -47,12 +59,31 @@ func (s *search) restart() {
 func (d *Classic) seek(c *flow.Chunk) {
 	s := &d.search
 	if c.Side == flow.Client {
+		if s.first && len(s.answer) > 0 {
+			d.judgeFirst(true)
+			if d.mode == following {
+				d.feed(flow.Client, c.Data, d.at)
+				return
+			}
+		}
 		s.client(c.Data, d.at)
 		return
 	}
 	if !s.collecting || len(s.turn) == 0 {
-		s.spoke = true
+		s.spoke, s.first = true, false
 		s.passed += uint64(len(c.Data))
+		return
+	}
+	if len(s.answer) == 0 {
+		s.answerAt = d.at
+	}
+	s.answerEnd = d.at
+	if s.first {
+		s.answer = append(s.answer, c.Data...)
+		if len(s.answer) > maxTurn {
+			s.restart()
+			s.spoke = true
+		}
 		return
 	}
 	n := min(len(c.Data), max(answerHead-len(s.answer), 0))
@@ -144,6 +175,7 @@ func verdict(turn, answer []byte, compression classic.Compression) judgement {
 // lastCommand describes the last command of a turn.
 type lastCommand struct {
 	hasReply, quit bool
+	textual        bool // a statement whose text reads like one
 	next           byte // sequence id of its reply
 }
 
@@ -166,7 +198,7 @@ func wholeTurn(turn []byte, compression classic.Compression) (last lastCommand, 
 			return last, false
 		}
 		kind := kindOf[f.Payload[0]]
-		last = lastCommand{kind.HasReply(), kind == session.Quit, f.Last + 1}
+		last = lastCommand{kind.HasReply(), kind == session.Quit, textual(f.Payload), f.Last + 1}
 	}
 }
 
@@ -195,6 +227,23 @@ func plausible(p []byte) bool {
 	return false
 }
 
+// textual tells whether a payload is a statement that begins as SQL does, maybe
+// behind the bytes that say there are no query attributes.
+func textual(p []byte) bool {
+	code := classic.Code(p[0])
+	if code != classic.ComQuery && code != classic.ComStmtPrepare {
+		return false
+	}
+	text := bytes.TrimLeft(bytes.TrimPrefix(p[1:], []byte{0, 1}), " \t\r\n(/*-#")
+	n := min(len(text), 6)
+	for _, c := range text[:n] {
+		if c != ' ' && (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') {
+			return false
+		}
+	}
+	return n > 1
+}
+
 // resume goes on from the boundary that was found.
 func (d *Classic) resume(compression classic.Compression, rest []byte) {
 	s := d.search
@@ -213,16 +262,57 @@ func (d *Classic) resume(compression classic.Compression, rest []byte) {
 	if d.search.passed > 0 {
 		d.passedOver("until a command certainly begins")
 	}
-	d.feedTurn(s.turn, s.at, s.end)
-	d.feed(flow.Server, s.answer, d.at)
+	d.feedTurn(flow.Client, s.turn, s.at, s.end)
+	if len(s.answer) > 0 {
+		d.feedTurn(flow.Server, s.answer, s.answerAt, s.answerEnd)
+	}
 	d.feed(flow.Server, rest, d.at)
 }
 
-// feedTurn follows a client's turn that began and ended at the given times.
-func (d *Classic) feedTurn(turn []byte, at, end int64) {
-	d.commandAt = at
-	d.feed(flow.Client, turn[:1], at)
-	d.feed(flow.Client, turn[1:], end)
+// feedTurn follows a side's turn that began and ended at the given times.
+func (d *Classic) feedTurn(side flow.Side, turn []byte, at, end int64) {
+	d.feed(side, turn[:1], at)
+	d.feed(side, turn[1:], end)
+}
+
+// judgeFirst decides about the first turn that was seen, once the server's
+// answer to it is complete, or as far as it goes when bytes of it are lost.
+func (d *Classic) judgeFirst(complete bool) {
+	s := &d.search
+	for _, compression := range d.compressions() {
+		if verdict(s.turn, s.answer, compression) == yes && answers(s.turn, s.answer, compression, complete) {
+			d.resume(compression, nil)
+			return
+		}
+	}
+	s.restart()
+	s.spoke = true
+}
+
+// answers tells whether a server's turn reads as the reply to a client's: from
+// end to end when it is complete.
+func answers(turn, answer []byte, compression classic.Compression, complete bool) bool {
+	var st classic.State
+	st.Join()
+	st.Resume(compression)
+	told := func(b []byte, complete bool, tell func(f *classic.Frame) error) bool {
+		var framer classic.Framer
+		framer.SetCompression(compression)
+		framer.Feed(b)
+		var f classic.Frame
+		for {
+			more, err := framer.Next(&f)
+			if err == nil && more {
+				err = tell(&f)
+			}
+			if err != nil || !more {
+				return err == nil && (framer.Between() || !complete)
+			}
+		}
+	}
+	asked := told(turn, true, func(f *classic.Frame) error { _, err := st.Client(f); return err })
+	said := told(answer, complete, func(f *classic.Frame) error { _, _, err := st.Server(f); return err })
+	return asked && said && (!complete || st.Waiting() == 0 || st.Unsettled())
 }
 
 // passedOver reports the bytes that were passed over while searching.
@@ -236,24 +326,35 @@ func (d *Classic) passedOver(detail string) {
 	d.missing(reason, true, n, detail)
 }
 
-// seekGap is told of a gap while searching.
+// seekGap is told of a gap while searching. It may find that enough is known to
+// follow again.
 func (d *Classic) seekGap(side flow.Side) {
 	s := &d.search
+	if s.first && side == flow.Server && len(s.answer) > answerHead {
+		if d.judgeFirst(false); d.mode == following {
+			return
+		}
+	}
 	s.restart()
 	// A gap of the server's is a sign that it spoke; after one of the client's
 	// the next byte may be anywhere.
 	s.spoke = side == flow.Server
 }
 
-// seekClose takes a goodbye as the last turn.
+// seekClose takes a goodbye, or a statement in text, for what it is as the last
+// turn, although no answer to it was seen.
 func (d *Classic) seekClose() {
 	s := &d.search
+	if s.first && len(s.answer) > 0 {
+		d.judgeFirst(true)
+		return
+	}
 	if !s.collecting || len(s.answer) > 0 {
 		s.restart()
 		return
 	}
 	for _, compression := range d.compressions() {
-		if last, ok := wholeTurn(s.turn, compression); ok && last.quit {
+		if last, ok := wholeTurn(s.turn, compression); ok && (last.quit || last.textual) {
 			d.resume(compression, nil)
 			return
 		}

@@ -20,7 +20,7 @@ const (
 	// MaxKeyed is how many rows of a result get a RowHash.
 	MaxKeyed = 100
 	// maxKept limits the bytes of rows that are kept of one reply.
-	maxKept = 64 << 20
+	maxKept = 32 << 20
 	// maxDefinitions limits the bytes of column definitions that are looked at
 	// in one result; beyond it the columns are not described.
 	maxDefinitions = 1 << 20
@@ -53,8 +53,6 @@ type Builder struct {
 	// open holds, for statements with an open cursor, and on connections that
 	// leave definitions out, what describes their rows.
 	open map[uint32]*session.Columns
-	// prepared collects the definitions of a Prepare's result columns.
-	prepared bool
 }
 
 // NewBuilder returns a Builder. Columns are shared through in, memory comes from

@@ -243,7 +243,7 @@ func (s *Script) command(word, args string) ([]byte, error) {
 func (s *Script) execute(args string) ([]byte, error) {
 	f := strings.Fields(args)
 	if len(f) == 0 {
-		return nil, fmt.Errorf("execute STATEMENT VALUE ...")
+		return nil, fmt.Errorf("want: execute STATEMENT VALUE..., got nothing")
 	}
 	stmt, err := strconv.ParseUint(f[0], 0, 32)
 	if err != nil {
@@ -251,17 +251,35 @@ func (s *Script) execute(args string) ([]byte, error) {
 	}
 	var flags byte
 	var list []classic.Param
+	untyped := false
 	for _, v := range f[1:] {
-		if v == "cursor" {
+		switch v {
+		case "cursor":
 			flags |= classic.ExecuteCursorReadOnly
-			continue
+		case "untyped":
+			untyped = true
+		default:
+			list = append(list, param(v))
 		}
-		list = append(list, param(v))
 	}
 	if s.caps.Has(classic.QueryAttributes) {
 		flags |= classic.ExecuteParamCount
 	}
-	return classic.AppendExecute(nil, s.caps, uint32(stmt), flags, list), nil
+	payload := classic.AppendExecute(nil, s.caps, uint32(stmt), flags, list)
+	if untyped && len(list) > 0 {
+		payload = s.withoutTypes(payload, len(list))
+	}
+	return payload, nil
+}
+
+// withoutTypes takes the types of n parameters out of an Execute.
+func (s *Script) withoutTypes(payload []byte, n int) []byte {
+	at, each := 10+(n+7)/8, 2
+	if s.caps.Has(classic.QueryAttributes) {
+		at, each = at+wire.LenencLen(uint64(n)), 3 // the count; an empty name each
+	}
+	payload[at] = 0
+	return append(payload[:at+1], payload[at+1+each*n:]...)
 }
 
 func param(v string) classic.Param {

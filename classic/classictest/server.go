@@ -240,7 +240,7 @@ func (s *Script) cursor(args string) ([]byte, error) {
 func (s *Script) prepared(args string) ([]byte, error) {
 	f := strings.SplitN(args, " ", 3)
 	if len(f) < 2 {
-		return nil, fmt.Errorf("prepared STATEMENT PARAMS COLUMN ...")
+		return nil, fmt.Errorf("prepared %q: want STATEMENT PARAMS COLUMN..., at least two words", args)
 	}
 	id, err := strconv.ParseUint(f[0], 0, 32)
 	if err != nil {
