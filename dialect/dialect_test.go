@@ -1,0 +1,55 @@
+package dialect
+
+import (
+	"testing"
+
+	"myreplay/session"
+	"myreplay/sqltext"
+)
+
+// say plays a Query and its reply.
+func say(t *Tracker, seq uint64, sql string, results ...session.Result) {
+	t.See(&session.Command{ID: 1, Seq: seq, Kind: session.Query, SQL: []byte(sql)})
+	if len(results) == 0 {
+		results = []session.Result{{Outcome: session.OK, Status: 2}}
+	}
+	t.See(&session.Reply{ID: 1, Seq: seq, Results: results})
+}
+
+// TestTracker follows one session through everything that changes how its text
+// is read.
+func TestTracker(t *testing.T) {
+	var x Tracker
+	is := func(why string, want sqltext.Options) {
+		t.Helper()
+		if got := x.Options(1); got != want {
+			t.Errorf("%s: %+v, want %+v", why, got, want)
+		}
+	}
+	is("an unknown session is guessed", sqltext.Options{Guessed: true})
+	x.See(&session.Start{ID: 1, Login: session.Login{Known: true, Collation: 28}})
+	is("the login's collation", sqltext.Options{Charset: sqltext.GBK})
+	say(&x, 1, "SET NAMES utf8mb4")
+	is("SET NAMES", sqltext.Options{})
+	say(&x, 2, "/*!40101 SET NAMES sjis */")
+	is("in a version comment", sqltext.Options{Charset: sqltext.SJIS})
+	say(&x, 3, "set names gbk", session.Result{Outcome: session.Failed, Error: &session.Error{Code: 1115}})
+	is("a SET that failed", sqltext.Options{Charset: sqltext.SJIS})
+	say(&x, 4, "select 1; set names big5", session.Result{Outcome: session.Rows}, session.Result{Outcome: session.OK})
+	is("behind another statement", sqltext.Options{Charset: sqltext.Big5})
+	say(&x, 5, "set sql_mode='ANSI_QUOTES'")
+	is("sql_mode", sqltext.Options{Charset: sqltext.Big5, ANSIQuotes: true})
+	say(&x, 6, "select 1", session.Result{Outcome: session.Rows, Status: statusNoBackslashEscapes})
+	is("the server's status flags", sqltext.Options{Charset: sqltext.Big5, ANSIQuotes: true, NoBackslashEscapes: true})
+	x.See(&session.Command{ID: 1, Seq: 7, Kind: session.ResetConnection})
+	x.See(&session.Reply{ID: 1, Seq: 7, Results: []session.Result{{Outcome: session.OK}}})
+	is("a reset connection", sqltext.Options{Charset: sqltext.GBK})
+	x.See(&session.Command{ID: 1, Seq: 8, Kind: session.ChangeUser, Login: &session.Login{Collation: 45}})
+	x.See(&session.Reply{ID: 1, Seq: 8, Results: []session.Result{{Outcome: session.OK}}})
+	is("another user", sqltext.Options{})
+	x.See(&session.Gap{ID: 1})
+	is("after a gap", sqltext.Options{Guessed: true})
+	x.See(&session.End{ID: 1})
+	x.See(&session.Start{ID: 1, ServerVersion: "10.11.8-MariaDB"})
+	is("a new session, joined", sqltext.Options{MariaDB: true, Guessed: true})
+}
