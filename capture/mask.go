@@ -1,0 +1,177 @@
+package capture
+
+import (
+	"bytes"
+
+	"myreplay/dialect"
+	"myreplay/session"
+	"myreplay/sqltext"
+)
+
+// masker takes secrets out of events. What follows from a statement with a
+// secret is masked too: the parameters of a prepared one, and the text of an
+// error, which may quote it.
+type masker struct {
+	dialects dialect.Tracker
+	scratch  []byte
+	// keepRows: rows are recorded; those that hold secrets are not.
+	keepRows bool
+	// sessions holds what is known of sessions with secrets; most have none.
+	sessions map[uint64]*secrets
+}
+
+// secrets is what a session has that is secret.
+type secrets struct {
+	prepares map[uint64]bool // by Seq: the statement's parameters are secret
+	open     map[uint32]bool // by statement id
+	last     bool            // the statement prepared last
+	replies  map[uint64]bool // by Seq: the reply may quote a secret
+}
+
+// mask returns the event without its secrets: the same event, or a changed copy.
+func (m *masker) mask(e session.Event) session.Event {
+	m.dialects.See(e)
+	switch e := e.(type) {
+	case *session.Command:
+		return m.command(e)
+	case *session.Reply:
+		return m.reply(e)
+	case *session.End:
+		delete(m.sessions, e.ID)
+	}
+	return e
+}
+
+func (m *masker) command(c *session.Command) session.Event {
+	switch {
+	case c.SQL != nil:
+		return m.text(c)
+	case c.Kind == session.Replication:
+		// COM_REGISTER_SLAVE carries a password.
+		return withPayload(c, c.Payload[:1], nil)
+	case c.Kind.OnStatement():
+		return m.onStatement(c)
+	case c.Kind == session.ResetConnection || c.Kind == session.ChangeUser:
+		delete(m.sessions, c.ID)
+	}
+	return c
+}
+
+// text masks a statement's text.
+func (m *masker) text(c *session.Command) session.Event {
+	var found sqltext.Secret
+	m.scratch, found = sqltext.Mask(m.scratch[:0], c.SQL, m.dialects.Options(c.ID))
+	hideRows := m.keepRows && showsSecrets(c.SQL)
+	if !found.Any() && !hideRows {
+		if c.Kind == session.Prepare {
+			if s := m.sessions[c.ID]; s != nil {
+				s.last = false
+			}
+		}
+		return c
+	}
+	s := m.session(c.ID)
+	s.replies[c.Seq] = true
+	if c.Kind == session.Prepare && (found.Params || hideRows) {
+		s.prepares[c.Seq] = true
+		s.last = true
+	}
+	if !found.Found {
+		return c
+	}
+	head := len(c.Payload) - len(c.SQL)
+	payload := append(bytes.Clone(c.Payload[:head]), m.scratch...)
+	return withPayload(c, payload, payload[head:])
+}
+
+// onStatement leaves out the parameters of a statement where they are secret.
+func (m *masker) onStatement(c *session.Command) session.Event {
+	s := m.sessions[c.ID]
+	if s == nil {
+		return c
+	}
+	secret := s.open[c.Statement]
+	if c.Statement == session.LastPrepared {
+		secret = s.last
+	}
+	if !secret {
+		return c
+	}
+	switch c.Kind {
+	case session.CloseStatement:
+		delete(s.open, c.Statement)
+		return c
+	case session.Execute, session.BulkExecute, session.LongData:
+		s.replies[c.Seq] = c.Kind.HasReply()
+		return withPayload(c, c.Payload[:min(5, len(c.Payload))], nil)
+	}
+	return c
+}
+
+// withPayload returns a masked copy of c.
+func withPayload(c *session.Command, payload, sql []byte) *session.Command {
+	masked := *c
+	masked.Payload, masked.SQL, masked.Masked = payload, sql, true
+	return &masked
+}
+
+func (m *masker) reply(r *session.Reply) session.Event {
+	s := m.sessions[r.ID]
+	if s == nil {
+		return r
+	}
+	if s.prepares[r.Seq] {
+		delete(s.prepares, r.Seq)
+		if r.Prepared != nil {
+			s.open[r.Prepared.Statement] = true
+		}
+	}
+	if !s.replies[r.Seq] {
+		return r
+	}
+	delete(s.replies, r.Seq)
+	return quiet(r)
+}
+
+// quiet returns a copy of a reply without what may quote a secret: the text of
+// errors, rows, and hashes of rows.
+func quiet(r *session.Reply) *session.Reply {
+	masked := *r
+	masked.Results = make([]session.Result, len(r.Results))
+	for i, res := range r.Results {
+		if res.Error != nil {
+			res.Error = &session.Error{Code: res.Error.Code, State: res.Error.State, Message: "***"}
+		}
+		res.Kept, res.Keyed, res.Changes = nil, nil, nil
+		masked.Results[i] = res
+	}
+	return &masked
+}
+
+func (m *masker) session(id uint64) *secrets {
+	if m.sessions == nil {
+		m.sessions = map[uint64]*secrets{}
+	}
+	s := m.sessions[id]
+	if s == nil {
+		s = &secrets{prepares: map[uint64]bool{}, open: map[uint32]bool{}, replies: map[uint64]bool{}}
+		m.sessions[id] = s
+	}
+	return s
+}
+
+// secretRows are words of statements whose rows hold password hashes and the
+// like, in lower case.
+var secretRows = [][]byte{[]byte("mysql.user"), []byte("create user"), []byte("grants"), []byte("authentication_string"),
+	[]byte("global_priv"), []byte("slave_master_info"), []byte("mysql.servers")}
+
+// showsSecrets tells whether the rows that a statement brings may hold secrets.
+func showsSecrets(sql []byte) bool {
+	lower := bytes.ToLower(sql)
+	for _, w := range secretRows {
+		if bytes.Contains(lower, w) {
+			return true
+		}
+	}
+	return false
+}

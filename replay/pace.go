@@ -1,0 +1,56 @@
+// Package replay sends recorded commands to a target: when, in what order, how
+// many at once. It knows no protocol: a Target speaks it.
+package replay
+
+import "time"
+
+// Pace says when recorded commands are due.
+type Pace struct {
+	// Speed is how many times faster than recorded: 1 as recorded, 2.5, 0.5. 0:
+	// as fast as the target answers.
+	Speed float64
+	// MaxPause shortens pauses of the whole recording, in which no session sent
+	// anything, to this length (recorded time). 0: pauses stay.
+	MaxPause time.Duration
+	// Think keeps each client's think time (from a reply to its next command)
+	// also where the target is slower than the source and the session is late.
+	// Without it a late session sends at once until it has caught up.
+	Think bool
+}
+
+// unpaced tells whether commands are sent as fast as the target answers.
+func (p Pace) unpaced() bool { return p.Speed <= 0 }
+
+// schedule turns recorded times into planned ones. The feeder asks it for each
+// event in order of the recording.
+type schedule struct {
+	pace  Pace
+	begin int64 // when the replay began, by our clock
+	first int64 // the recording's first time; 0: not known yet
+	last  int64 // the latest time seen
+	saved int64 // what MaxPause took out so far
+}
+
+// due returns when something that was recorded at the time at is due: in
+// nanoseconds since the Unix epoch, 0 for at once.
+func (s *schedule) due(at int64) int64 {
+	if s.first == 0 {
+		s.first, s.last = at, at
+	}
+	if pause := at - s.last; s.pace.MaxPause > 0 && pause > int64(s.pace.MaxPause) {
+		s.saved += pause - int64(s.pace.MaxPause)
+	}
+	s.last = max(s.last, at)
+	if s.pace.unpaced() {
+		return 0
+	}
+	return s.begin + s.scale(at-s.first-s.saved)
+}
+
+// scale turns a recorded length of time into a replayed one.
+func (s *schedule) scale(d int64) int64 {
+	if s.pace.Speed == 1 || s.pace.unpaced() {
+		return d
+	}
+	return int64(float64(d) / s.pace.Speed)
+}

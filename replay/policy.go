@@ -1,0 +1,205 @@
+package replay
+
+import (
+	"regexp"
+	"sync"
+
+	"myreplay/session"
+	"myreplay/sqltext"
+)
+
+// Policy says which commands may reach the target.
+type Policy struct {
+	// Writes lets commands through that change data, take locks or define
+	// schema objects. Without it only what surely changes nothing is sent.
+	Writes bool
+	// Admin lets statements through that change the server itself: accounts,
+	// global variables, files on the server. Never let through, whatever is
+	// said here, are shutdown, replication and clone commands.
+	Admin bool
+	// Match, when set, lets only statements through whose text matches. What
+	// sets up a session (SET, USE, transactions, prepared statements' upkeep)
+	// passes.
+	Match *regexp.Regexp
+}
+
+// judge decides about the commands of one session: it remembers what became of
+// its prepared statements. It serves one goroutine.
+type judge struct {
+	policy  Policy
+	pending map[uint64]verdict // by Seq of the Prepare
+	open    map[uint32]verdict // by the recorded statement id
+	last    verdict            // of the statement prepared last
+	file    session.Skip       // what became of the Query that file data belongs to
+}
+
+// analyzers are shared among sessions: each needs one only for a moment.
+var analyzers = sync.Pool{New: func() any { return new(sqltext.Analyzer) }}
+
+// verdict is what was decided about a statement's text.
+type verdict struct {
+	skip session.Skip
+	verb sqltext.Verb // of a text with one statement
+	// setup: all statements set up the session (SET, USE).
+	setup bool
+	// kill is set for KILL of a connection.
+	kill *sqltext.KillTarget
+}
+
+// rule decides about a command. opt tells how its text is to be read.
+func (j *judge) rule(c *session.Command, opt sqltext.Options) verdict {
+	v := j.decide(c, opt)
+	switch c.Kind {
+	case session.Prepare:
+		j.note(c.Seq, v)
+	case session.Query:
+		j.file = v.skip
+	case session.ResetConnection, session.ChangeUser:
+		clear(j.pending)
+		clear(j.open)
+	case session.CloseStatement:
+		delete(j.open, c.Statement)
+	}
+	return v
+}
+
+func (j *judge) decide(c *session.Command, opt sqltext.Options) verdict {
+	switch {
+	case c.Masked:
+		return verdict{skip: session.SkipSecret}
+	case c.Cut:
+		return verdict{skip: session.SkipCut}
+	}
+	switch c.Kind {
+	case session.Query, session.Prepare:
+		return j.text(c.SQL, opt)
+	case session.Execute, session.BulkExecute, session.Fetch, session.LongData, session.ResetStatement, session.CloseStatement:
+		return j.statement(c)
+	case session.FileData:
+		if j.file != session.NotSkipped {
+			return verdict{skip: j.file}
+		}
+		// The target did not ask for it while its Query was under way.
+		return verdict{skip: session.SkipNotAsked}
+	case session.Admin, session.Replication:
+		return verdict{skip: session.SkipAdmin}
+	case session.Other:
+		return verdict{skip: session.SkipUnsupported}
+	}
+	return verdict{}
+}
+
+// statement decides about a command on a prepared statement: as was decided
+// about the statement.
+func (j *judge) statement(c *session.Command) verdict {
+	v, known := j.open[c.Statement]
+	if c.Statement == session.LastPrepared {
+		v, known = j.last, true
+	}
+	if known && v.skip != session.NotSkipped {
+		return verdict{skip: session.SkipStatement}
+	}
+	return v // of one that is not known the target will say so
+}
+
+// learn takes note of which id the source gave to a prepared statement.
+func (j *judge) learn(r *session.Reply) {
+	v, ok := j.pending[r.Seq]
+	delete(j.pending, r.Seq)
+	if !ok || r.Prepared == nil {
+		return
+	}
+	if j.open == nil {
+		j.open = map[uint32]verdict{}
+	}
+	j.open[r.Prepared.Statement] = v
+}
+
+func (j *judge) note(seq uint64, v verdict) {
+	if j.pending == nil {
+		j.pending = map[uint64]verdict{}
+	}
+	j.pending[seq] = v
+	j.last = v
+}
+
+// text decides about a statement text. All statements of a text go or stay
+// together.
+func (j *judge) text(sql []byte, opt sqltext.Options) verdict {
+	a := analyzers.Get().(*sqltext.Analyzer)
+	defer analyzers.Put(a)
+	r := a.Analyze(sql, opt)
+	v := verdict{setup: len(r.Statements) > 0}
+	passes := true // whatever Match says
+	for i := range r.Statements {
+		st := &r.Statements[i]
+		v.verb = st.Verb
+		v.setup = v.setup && st.Class == sqltext.Session
+		passes = passes && (st.Class == sqltext.Session || st.Class == sqltext.Transaction)
+		if s := j.policy.skips(st); s > v.skip {
+			v.skip = s
+		}
+		if st.Verb == sqltext.Kill && (st.Kill.Kind == sqltext.KillConnection || st.Kill.Kind == sqltext.KillQuery) {
+			k := st.Kill
+			v.kill = &k
+		}
+	}
+	if v.kill != nil {
+		v.skip = killable(r, v.kill)
+	}
+	if len(r.Statements) != 1 {
+		v.verb = sqltext.NoVerb
+	}
+	if len(r.Statements) == 0 {
+		return v // an empty text, or a comment: the server answers with an error
+	}
+	if m := j.policy.Match; m != nil && !passes && v.skip == session.NotSkipped && !m.Match(sql) {
+		v.skip = session.SkipFilter
+	}
+	return v
+}
+
+// killable lets KILL through only alone, and only with a number: it is then
+// sent with the number of the replayed connection.
+func killable(r *sqltext.Result, k *sqltext.KillTarget) session.Skip {
+	if len(r.Statements) == 1 && k.Known {
+		return session.NotSkipped
+	}
+	return session.SkipKill
+}
+
+// skips tells whether a statement may not be sent, and why.
+func (p *Policy) skips(st *sqltext.Statement) session.Skip {
+	if st.Flags&sqltext.IntoFile != 0 && !p.Admin {
+		return session.SkipAdmin
+	}
+	switch st.Class {
+	case sqltext.Read, sqltext.Session:
+		return session.NotSkipped
+	case sqltext.Transaction:
+		if st.Verb == sqltext.XA && !p.Writes {
+			return session.SkipWrite
+		}
+		return session.NotSkipped
+	case sqltext.Admin:
+		if !p.Admin || never(st.Verb) {
+			return session.SkipAdmin
+		}
+		return session.NotSkipped
+	}
+	if p.Writes {
+		return session.NotSkipped
+	}
+	return session.SkipWrite
+}
+
+// never tells whether statements with a verb are not replayed whatever the
+// policy: they would end the target, or change what it replicates.
+func never(v sqltext.Verb) bool {
+	switch v {
+	case sqltext.Shutdown, sqltext.Restart, sqltext.Clone, sqltext.Change, sqltext.Purge, sqltext.Start, sqltext.Stop,
+		sqltext.Reset, sqltext.Binlog, sqltext.Backup, sqltext.Import, sqltext.Install, sqltext.Uninstall:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,222 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/netip"
+	"sync"
+	"time"
+
+	"myreplay/session"
+)
+
+// Source gives a recording's events in order.
+type Source interface {
+	// Next returns the next event, or io.EOF at the end.
+	Next() (session.Event, error)
+}
+
+// Sink takes a run's events. It is called by one goroutine at a time.
+type Sink interface {
+	Write(session.Event) error
+}
+
+// File gives the recorded FileData commands that follow a Query, one at each
+// call; false when there are no more.
+type File func() (*session.Command, bool)
+
+// Answer is what became of a command at the target.
+type Answer struct {
+	// Skip is why it was not sent; 0: it was.
+	Skip session.Skip
+	// At and End are when sending it began and ended, in nanoseconds since the
+	// Unix epoch.
+	At, End int64
+	// Reply is the target's reply, nil when there is none.
+	Reply *session.Reply
+}
+
+// Conn is a connection to the target that replays one session. It is used by
+// one goroutine.
+type Conn interface {
+	// Do sends a command and reads its whole reply. An error means that the
+	// connection is lost; Reply may hold what was seen of the reply.
+	Do(*session.Command, File) (Answer, error)
+	// Learn is told the recorded reply to a Prepare or ChangeUser, after its Do.
+	Learn(*session.Reply)
+	// Skipped is told of a command that is not sent, and why.
+	Skipped(*session.Command, session.Skip)
+	// Gap is told of a gap in the recording.
+	Gap(*session.Gap)
+	// Start describes the connection as a run's Start.
+	Start() session.Start
+	// Close says goodbye.
+	Close() error
+}
+
+// Target is a server to replay on.
+type Target interface {
+	// Connect opens the connection that replays the session. When ctx is done
+	// the connection is closed, whatever goes on.
+	Connect(ctx context.Context, start *session.Start) (Conn, error)
+	// Live returns the target's id of the connection that replays the recorded
+	// one, for KILL.
+	Live(copy, recorded uint32) (uint32, bool)
+	// Now is the clock that answers are stamped with, nanoseconds since the Unix
+	// epoch.
+	Now() int64
+}
+
+// Defaults of Options.
+const (
+	DefaultWindow    = 32 << 20
+	DefaultReconnect = 30 * time.Second
+	// grace is how long commands under way may take once a replay is told to
+	// stop.
+	grace = 3 * time.Second
+	// lead is how far in the future a paced replay begins, so that the first
+	// connections are there in time.
+	lead = 200 * time.Millisecond
+)
+
+// Options say how a recording is replayed.
+type Options struct {
+	Pace   Pace
+	Policy Policy
+	Filter Filter
+	// Copies is how many connections replay each recorded session; 0: one.
+	Copies int
+	// Window limits the bytes of events that are read ahead. 0: DefaultWindow.
+	Window int64
+	// Reconnect is how long a session tries to reach the target again. 0:
+	// DefaultReconnect; negative: not at all.
+	Reconnect time.Duration
+	// Temporary tells whether an error of Connect may pass (the target restarts,
+	// or has too many connections).
+	Temporary func(error) bool
+	// Unsent tells whether after an error of Do the target has surely not
+	// executed the command.
+	Unsent func(error) bool
+	// Check may refuse a session's recorded server, before anything is sent: it
+	// is asked once for each address. Its error ends the replay.
+	Check func(server netip.AddrPort) error
+}
+
+// Replayer replays recordings. Run it once for each pass; sessions of later
+// passes count as further copies.
+type Replayer struct {
+	target  Target
+	sink    Sink
+	options Options
+	stats   Stats
+
+	mu       sync.Mutex // guards sink, ids and failed
+	ids      uint64
+	failed   error
+	window   *window
+	runners  sync.WaitGroup
+	finished chan struct{} // a token when a session's runner has ended
+	pass     uint32
+
+	soft    <-chan struct{} // send nothing more
+	hard    context.Context // close the connections
+	fail    context.CancelFunc
+	checked map[netip.AddrPort]bool
+}
+
+// New returns a Replayer that replays on target and writes the run to sink.
+func New(target Target, sink Sink, o Options) *Replayer {
+	if o.Copies <= 0 {
+		o.Copies = 1
+	}
+	if o.Window <= 0 {
+		o.Window = DefaultWindow
+	}
+	if o.Reconnect == 0 {
+		o.Reconnect = DefaultReconnect
+	}
+	return &Replayer{target: target, sink: sink, options: o, window: newWindow(o.Window),
+		finished: make(chan struct{}, 1), checked: map[netip.AddrPort]bool{}}
+}
+
+// Stats returns the running counts.
+func (r *Replayer) Stats() *Stats { return &r.stats }
+
+// Run replays one pass of a recording. It returns when every session has ended,
+// or, once ctx is done, within seconds: commands under way get a moment to be
+// answered, what was read and not reached is said so in the run, and a Gap with
+// the reason RecordingEnded says that there may be more. The error is that
+// of the source, of the sink or of Check; the end of ctx is none.
+func (r *Replayer) Run(ctx context.Context, src Source) error {
+	soft, fail := context.WithCancel(ctx)
+	defer fail()
+	hard, kill := context.WithCancel(context.WithoutCancel(ctx))
+	defer kill()
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		select {
+		case <-soft.Done():
+			timer := time.NewTimer(grace)
+			defer timer.Stop()
+			select {
+			case <-timer.C:
+				kill()
+			case <-done:
+			}
+		case <-done:
+		}
+	}()
+	r.soft, r.hard, r.fail = soft.Done(), hard, fail
+
+	f := newFeeder(r, src)
+	err := f.feed()
+	if err != nil {
+		fail()
+	}
+	f.end()
+	r.runners.Wait()
+	r.pass++
+	if ctx.Err() != nil {
+		r.write(&session.Gap{At: r.target.Now(), Reason: session.RecordingEnded, Detail: "the replay was stopped"})
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	return r.failed
+}
+
+// stopped tells whether nothing more is to be sent.
+func (r *Replayer) stopped() bool {
+	select {
+	case <-r.soft:
+		return true
+	default:
+		return false
+	}
+}
+
+// write writes events to the run. A sink that fails stops the replay.
+func (r *Replayer) write(events ...session.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range events {
+		if r.failed != nil {
+			return
+		}
+		if r.failed = r.sink.Write(e); r.failed != nil {
+			r.fail()
+		}
+	}
+}
+
+// nextID returns the next session id of the run.
+func (r *Replayer) nextID() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ids++
+	return r.ids
+}

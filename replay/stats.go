@@ -1,0 +1,75 @@
+package replay
+
+import (
+	"sync/atomic"
+
+	"myreplay/session"
+)
+
+// OnTime is how late a command may be sent and still count as on time:
+// 5 ms.
+const OnTime = 5_000_000
+
+// Stats counts what a Replayer has done so far. Every field may be read while
+// it runs.
+type Stats struct {
+	// Sessions were read from the recording; Filtered of them were left out.
+	// Connected connections were made (Copies for each), Open of them now, and
+	// Refused ones that could not be made.
+	Sessions, Filtered, Connected, Open, Refused atomic.Int64
+	// Commands were read from the recording, once for each copy. Each of them
+	// ends as Sent or as Skipped for a reason (among which are FailedSend and
+	// NotReached).
+	Commands, Sent atomic.Int64
+	Skipped        [session.SkipCount]atomic.Int64
+	// Replies came back, Errors of them errors.
+	Replies, Errors atomic.Int64
+	// Lost connections, and Reconnects after it. Unanswered commands were sent
+	// and lost their reply.
+	Lost, Reconnects, Unanswered atomic.Int64
+	// OnTime commands were sent within OnTime of when they were due; Late is the
+	// largest lag so far, and Lag the latest seen, in nanoseconds. Paced replays
+	// only.
+	OnTime, Late, Lag atomic.Int64
+	// Overtaken sessions were begun although more were open than in the
+	// recording, because nothing moved.
+	Overtaken atomic.Int64
+	// refusal is an error that Connect gave last.
+	refusal atomic.Pointer[error]
+	// At is the recorded time that was read last, First the first one.
+	First, At atomic.Int64
+}
+
+// Accounted returns how many commands have found their end.
+func (s *Stats) Accounted() int64 {
+	n := s.Sent.Load()
+	for i := range s.Skipped {
+		n += s.Skipped[i].Load()
+	}
+	return n
+}
+
+// lag takes note of how late a command was sent.
+func (s *Stats) lag(d int64) {
+	if d <= OnTime {
+		s.OnTime.Add(1)
+	}
+	s.Lag.Store(max(d, 0))
+	for old := s.Late.Load(); d > old && !s.Late.CompareAndSwap(old, d); old = s.Late.Load() {
+	}
+}
+
+// Refusal returns the latest error of a connection that could not be made, or
+// nil.
+func (s *Stats) Refusal() error {
+	if p := s.refusal.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// refused takes note of a connection that could not be made.
+func (r *Replayer) refused(err error) {
+	r.stats.Refused.Add(1)
+	r.stats.refusal.Store(&err)
+}

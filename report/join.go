@@ -1,0 +1,423 @@
+package report
+
+import (
+	"slices"
+
+	"myreplay/compare"
+	"myreplay/session"
+)
+
+// queue holds sequence numbers in the order of their coming.
+type queue struct {
+	list []uint64
+	head int
+}
+
+func (q *queue) push(seq uint64) { q.list = append(q.list, seq) }
+
+// front returns the number that came first, if any.
+func (q *queue) front() (uint64, bool) {
+	if q.head == len(q.list) {
+		return 0, false
+	}
+	return q.list[q.head], true
+}
+
+func (q *queue) pop() {
+	q.head++
+	switch {
+	case q.head == len(q.list):
+		q.list, q.head = q.list[:0], 0
+	case q.head >= 64 && 2*q.head >= len(q.list):
+		q.list = slices.Delete(q.list, 0, q.head)
+		q.head = 0
+	}
+}
+
+// apart counts the entries of a session that were given up with one side seen
+// only, by that side, so that the account is right when the other side comes.
+type apart struct {
+	count [2]uint64
+	upTo  [2]uint64
+}
+
+func (a *apart) add(seen int, seq uint64) {
+	a.count[seen]++
+	a.upTo[seen] = max(a.upTo[seen], seq)
+}
+
+// returns tells whether a command that comes on the given side belongs to an
+// entry that was given up.
+func (a *apart) returns(side int, seq uint64, entries map[uint64]*entry) bool {
+	seen := 1 - side
+	if a.count[seen] == 0 || seq > a.upTo[seen] || entries[seq] != nil {
+		return false
+	}
+	a.count[seen]--
+	return true
+}
+
+// entry returns the entry of a command, new if need be.
+func (b *Builder) entry(j *joined, seq uint64) *entry {
+	if e := j.entries[seq]; e != nil {
+		return e
+	}
+	e := b.spares.take()
+	e.join, e.seq, e.cost = j, seq, entryCost
+	if j.entries == nil {
+		j.entries = map[uint64]*entry{}
+	}
+	j.entries[seq] = e
+	b.entries.push(e)
+	return e
+}
+
+// drop forgets an entry, and its session when nothing more is to come.
+func (b *Builder) drop(e *entry) {
+	j := e.join
+	delete(j.entries, e.seq)
+	b.entries.remove(e)
+	b.spares.give(e)
+	b.dropSession(j)
+}
+
+func (b *Builder) dropSession(j *joined) {
+	if len(j.entries) > 0 || !j.ended[recorded] && !b.over[recorded] {
+		return
+	}
+	// A run does not say of every session that it has ended.
+	all := !b.isRun(recorded) && j.begun[replayed] && j.known[replayed] >= j.known[recorded]
+	if !all && !j.ended[replayed] && !b.over[replayed] {
+		return
+	}
+	b.closeApart(j)
+	delete(b.joins, j.key)
+	for side, runs := range b.runs {
+		if runs[j.run[side]] == j {
+			delete(runs, j.run[side])
+		}
+	}
+}
+
+// closeApart accounts for what was given up and never came.
+func (b *Builder) closeApart(j *joined) {
+	b.account.missing += j.apart.count[recorded]
+	b.account.reasons.missing += j.apart.count[recorded]
+	b.account.reasons.apart -= j.apart.count[recorded]
+	b.account.extra += j.apart.count[replayed]
+	j.apart = apart{}
+}
+
+// isRun tells whether a side is a run, in which a session may begin again.
+func (b *Builder) isRun(side int) bool { return side == replayed || b.options.Sides == TwoRuns }
+
+// isOver tells whether nothing more can come for a session on a side.
+func (b *Builder) isOver(j *joined, side int) bool {
+	return b.over[side] || j.ended[side] && !b.isRun(side)
+}
+
+// command takes a command of one side.
+func (b *Builder) command(e *entry, side int, c *session.Command) {
+	h := &e.sides[side]
+	if h.commanded {
+		b.stray(side, c)
+		return
+	}
+	h.commanded = true
+	h.at, h.skipped, h.lossy = c.At, c.Skipped, e.join.lossy[side]
+	b.accountSide(side, c)
+	if !e.described {
+		e.kind = c.Kind
+	}
+	other := 1 - side
+	if b.isOver(e.join, other) && !e.sides[other].commanded {
+		e.sides[other].final = true
+	}
+	if c.Skipped != session.NotSkipped || !c.Kind.HasReply() {
+		h.final = true
+		b.done(e, nil, nil)
+		return
+	}
+	q := &e.join.waiting[side]
+	for seq, ok := q.front(); ok && e.join.entries[seq] == nil; seq, ok = q.front() {
+		q.pop()
+	}
+	q.push(c.Seq)
+}
+
+// reply takes a reply of one side. Replies come in the order of their commands:
+// commands before it that have none will get none.
+func (b *Builder) reply(j *joined, side int, r *session.Reply) {
+	b.unanswered(j, side, r.Seq)
+	q := &j.waiting[side]
+	if seq, ok := q.front(); ok && seq == r.Seq {
+		q.pop()
+	}
+	e := j.entries[r.Seq]
+	if e == nil || !e.sides[side].commanded || e.sides[side].final {
+		return
+	}
+	e.sides[side].answer(r)
+	b.backwards += one(r.Last < e.sides[side].at)
+	if side == recorded {
+		b.done(e, r, nil)
+	} else {
+		b.done(e, nil, r)
+	}
+}
+
+// unanswered finishes the side of commands before upTo that wait for a reply.
+func (b *Builder) unanswered(j *joined, side int, upTo uint64) {
+	q := &j.waiting[side]
+	for seq, ok := q.front(); ok && seq < upTo; seq, ok = q.front() {
+		q.pop()
+		if e := j.entries[seq]; e != nil {
+			e.sides[side].final = true
+			b.done(e, nil, nil)
+		}
+	}
+}
+
+// end ends a session on one side.
+func (b *Builder) end(j *joined, side int) {
+	b.unanswered(j, side, ^uint64(0))
+	j.ended[side] = true
+	if !b.isRun(side) {
+		b.absent(j, side)
+	}
+	b.dropSession(j)
+}
+
+// absent finishes the side of the entries that will not get a command there.
+func (b *Builder) absent(j *joined, side int) {
+	var seqs []uint64
+	for seq, e := range j.entries {
+		if !e.sides[side].commanded {
+			seqs = append(seqs, seq)
+		}
+	}
+	slices.Sort(seqs)
+	for _, seq := range seqs {
+		e := j.entries[seq]
+		e.sides[side].final = true
+		b.done(e, nil, nil)
+	}
+}
+
+// streamEnd tells that a side's stream has come to its end.
+func (b *Builder) streamEnd(side int) {
+	b.over[side] = true
+	for e := b.entries.first; e != nil; {
+		next := e.next
+		if !e.sides[side].final {
+			e.sides[side].final = true
+			b.done(e, nil, nil)
+		}
+		e = next
+	}
+}
+
+// sourceEnd tells that the capture of two runs has come to its end.
+func (b *Builder) sourceEnd() {
+	b.withSource = false
+	for e := b.entries.first; e != nil; {
+		next := e.next
+		b.done(e, nil, nil)
+		e = next
+	}
+}
+
+// setIdle notes a recorded session that has ended before its replay began.
+func (b *Builder) setIdle(j *joined) {
+	if b.over[replayed] || j.begun[replayed] || b.options.Sides == TwoRuns && j.begun[recorded] {
+		return
+	}
+	b.idle = append(b.idle, j.key)
+	if len(b.idle) <= b.maxIdle {
+		return
+	}
+	b.idle = slices.DeleteFunc(b.idle, func(k joinKey) bool {
+		j := b.joins[k]
+		return j == nil || j.begun[replayed]
+	})
+	for len(b.idle) > b.maxIdle/2 {
+		b.forget(b.joins[b.idle[0]])
+		b.idle = b.idle[1:]
+	}
+}
+
+// forget gives up a session of which only one side was seen.
+func (b *Builder) forget(j *joined) {
+	b.forgotten++
+	for side := range j.ended {
+		j.ended[side] = true
+		b.absent(j, side)
+	}
+	b.dropSession(j)
+}
+
+// trim gives up the oldest entries while more memory is held than allowed.
+func (b *Builder) trim() {
+	for b.entries.bytes > b.options.Memory {
+		b.giveUp(b.entries.first)
+	}
+}
+
+// giveUp finishes an entry before both sides are done, to save memory.
+func (b *Builder) giveUp(e *entry) {
+	j, seen := e.join, recorded
+	if e.sides[replayed].commanded {
+		seen = replayed
+	}
+	if e.sides[1-seen].commanded {
+		b.count(e)
+		b.notCompared(e, func(r *reasons) *uint64 { return &r.apart })
+	} else if e.sides[seen].commanded {
+		j.apart.add(seen, e.seq)
+		b.count(e)
+		if seen == recorded {
+			b.notCompared(e, func(r *reasons) *uint64 { return &r.apart })
+		}
+	}
+	b.drop(e)
+}
+
+// done is called when something of an entry is final; x and y are the replies
+// that have just come, recorded and replayed. When both sides are final the
+// entry is compared and dropped, else a reply is held.
+func (b *Builder) done(e *entry, x, y *session.Reply) {
+	p, q := &e.sides[recorded], &e.sides[replayed]
+	if p.final && q.final && b.isDescribed(e) {
+		if x == nil {
+			x = p.heldReply()
+		}
+		if y == nil {
+			y = q.heldReply()
+		}
+		b.finish(e, x, y)
+		b.drop(e)
+		return
+	}
+	if x != nil && (!q.final || q.replied) {
+		b.entries.grow(e, p.hold(x))
+	}
+	if y != nil && (!p.final || p.replied) {
+		b.entries.grow(e, q.hold(y))
+	}
+}
+
+// isDescribed tells whether the capture has said what it says of an entry.
+func (b *Builder) isDescribed(e *entry) bool {
+	return e.described || b.options.Sides != TwoRuns || !b.withSource || e.seq <= e.join.described
+}
+
+// finish accounts for an entry of which both sides are final.
+func (b *Builder) finish(e *entry, x, y *session.Reply) {
+	p, q := &e.sides[recorded], &e.sides[replayed]
+	if !e.described && e.kind.HasReply() && p.commanded {
+		e.class = b.statements.ofKind(e.kind)
+	}
+	b.count(e)
+	switch {
+	case b.options.Sides == CaptureAlone:
+		b.sample(e, x, nil)
+	case !p.commanded && q.commanded:
+		b.account.extra++
+	case !p.commanded:
+	case !q.commanded && b.stopped:
+		b.account.run[min(int(e.kind), session.KindCount-1)][session.NotReached]++
+		b.notCompared(e, func(r *reasons) *uint64 { return skipOf(r, session.NotReached) })
+	case !q.commanded:
+		b.account.missing++
+		b.notCompared(e, func(r *reasons) *uint64 { return &r.missing })
+	case q.skipped != session.NotSkipped:
+		b.notCompared(e, func(r *reasons) *uint64 { return skipOf(r, q.skipped) })
+	case p.skipped != session.NotSkipped:
+		b.notCompared(e, func(r *reasons) *uint64 { return skipOf(r, p.skipped) })
+	case !e.kind.HasReply():
+		b.account.noReply++
+	default:
+		b.compare(e, x, y)
+	}
+}
+
+func skipOf(r *reasons, s session.Skip) *uint64 {
+	return &r.skipped[min(int(s), session.SkipCount-1)]
+}
+
+// notCompared counts an entry for a reason, in its class and in all.
+func (b *Builder) notCompared(e *entry, reason func(*reasons) *uint64) {
+	*reason(&b.account.reasons)++
+	if e.class != nil {
+		*reason(&e.class.notCompared)++
+	}
+}
+
+// pairless are the classes of differences after which the times of the two
+// sides say nothing: something else was done.
+var pairless = compare.Of(compare.ErrorNew, compare.ErrorGone, compare.ErrorOther, compare.ResultCount,
+	compare.OutcomeKind, compare.Shape, compare.RowCount)
+
+// compare compares the two replies of an entry.
+func (b *Builder) compare(e *entry, x, y *session.Reply) {
+	var why compare.NotCompared
+	b.list, why = compare.Replies(b.list[:0], x, y, e.about(), &b.options.Rules)
+	counts, pair := false, x != nil && y != nil && !e.sides[recorded].failed && !e.sides[replayed].failed
+	for i, d := range b.list {
+		counts = counts || d.Counts
+		pair = pair && !pairless.Has(d.Class)
+		b.tally(e, i, x, y)
+	}
+	if pair {
+		p, q := e.sides[recorded].took, e.sides[replayed].took
+		e.class.pairs.add(p, q)
+		b.speed.add(p, q)
+	}
+	b.sample(e, x, y)
+	switch {
+	case counts:
+		e.class.different++
+		b.account.different++
+		fallthrough
+	case why == compare.Compared:
+		e.class.compared++
+		b.account.compared++
+	default:
+		b.notCompared(e, func(r *reasons) *uint64 { return &r.replies[why] })
+	}
+}
+
+// tally counts difference i of the list, with an example if there is room. A
+// command counts once for each class and cause, and counts against the target
+// once if any of them does.
+func (b *Builder) tally(e *entry, i int, x, y *session.Reply) {
+	d := b.list[i]
+	key := tallyKey{d.Class, d.Cause}
+	counted := d.Counts
+	for j, other := range b.list {
+		if (tallyKey{other.Class, other.Cause}) == key {
+			if j < i {
+				return
+			}
+			counted = counted || other.Counts
+		}
+	}
+	t := e.class.tally(key)
+	t.commands++
+	if counted {
+		t.counted++
+	}
+	if len(t.examples) < b.options.MaxExamples {
+		t.examples = append(t.examples, b.example(e, x, y))
+		t.examples[len(t.examples)-1].Evidence = evidence(d, x, y, b.options.Protocol)
+	}
+}
+
+// evidence is compare's, made printable.
+func evidence(d compare.Difference, x, y *session.Reply, p compare.Protocol) []string {
+	lines := compare.Evidence(d, x, y, p)
+	for i := range lines {
+		lines[i] = reading(lines[i])
+	}
+	return lines
+}

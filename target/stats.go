@@ -1,0 +1,74 @@
+package target
+
+import (
+	"sync/atomic"
+
+	"myreplay/classic"
+)
+
+// Stats counts what a replay did otherwise than the recording, for a report.
+type Stats struct {
+	// Logins counts connections that logged in.
+	Logins uint64
+	// AttributesLeftOut counts commands whose query attributes were left out,
+	// because the target has none.
+	AttributesLeftOut uint64
+	// Collations counts logins (CHANGE_USERs among them) that got another
+	// collation than the recorded one, which the target does not have.
+	Collations uint64
+	// NotOffered counts connections whose session had negotiated something that
+	// the target does not offer; Missing is what, all of them together.
+	NotOffered uint64
+	Missing    classic.Capability
+	// Uncompressed counts connections that were to be compressed as recorded,
+	// which the target does not offer.
+	Uncompressed uint64
+	// FilesRefused counts files that the target asked for and the recording does
+	// not have; it got an empty one. FilesIncomplete counts those of which only
+	// a part was recorded; the target got that part.
+	FilesRefused, FilesIncomplete uint64
+	// Reconnects counts CHANGE_USERs done as a new connection.
+	Reconnects uint64
+	// KillQueries counts PROCESS_KILLs sent as a KILL statement.
+	KillQueries uint64
+	// ParamsDiffer counts prepared statements that have another number of
+	// parameters on the target than on the source; their executions are skipped.
+	ParamsDiffer uint64
+	// StatementsClosed counts statements that were closed although the recording
+	// has no such command: the source could not prepare them, or closed them
+	// unseen.
+	StatementsClosed uint64
+	// CursorFirst counts executions that were skipped because MySQL would never
+	// end its answer: without a cursor, of a statement that was first executed
+	// with one.
+	CursorFirst uint64
+	// KeysFetched counts how often the server sent its RSA key.
+	KeysFetched uint64
+}
+
+// counters is Stats for many writers.
+type counters struct {
+	logins, attributes, collations, notOffered, missing, uncompressed, filesRefused, filesIncomplete,
+	reconnects, killQueries, paramsDiffer, closed, cursors atomic.Uint64
+}
+
+// Stats returns the counts so far.
+func (s *Server) Stats() Stats {
+	c := &s.counts
+	return Stats{
+		Logins:            c.logins.Load(),
+		AttributesLeftOut: c.attributes.Load(),
+		Collations:        c.collations.Load(),
+		NotOffered:        c.notOffered.Load(),
+		Missing:           classic.Capability(c.missing.Load()),
+		Uncompressed:      c.uncompressed.Load(),
+		FilesRefused:      c.filesRefused.Load(),
+		FilesIncomplete:   c.filesIncomplete.Load(),
+		Reconnects:        c.reconnects.Load(),
+		KillQueries:       c.killQueries.Load(),
+		ParamsDiffer:      c.paramsDiffer.Load(),
+		StatementsClosed:  c.closed.Load(),
+		CursorFirst:       c.cursors.Load(),
+		KeysFetched:       s.key.fetched(),
+	}
+}
