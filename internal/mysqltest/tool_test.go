@@ -85,11 +85,15 @@ func capture(t *testing.T, find finder, s *Server, file string) {
 			break
 		}
 	}
-	if _, err := dsnRows(s.DSN(), "SELECT 'on the wire'"); err != nil {
-		t.Fatal(err)
-	}
-	for !fileHolds(t, file, "on the wire") {
-		time.Sleep(10 * time.Millisecond)
+	// A busy kernel may drop the packet: ask until it is there.
+	for tries := 0; !fileHolds(t, file, "on the wire"); tries++ {
+		if tries == 100 {
+			t.Fatal("tcpdump does not see the query")
+		}
+		if _, err := dsnRows(s.DSN(), "SELECT 'on the wire'"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(50 * time.Millisecond)
 	}
 	if err := errors.Join(p.Signal(os.Interrupt), p.Wait()); err != nil {
 		t.Fatal(err)

@@ -25,7 +25,7 @@ const codecs = "classic xproto wire capfile session compare order decode flow"
 
 var bans = []ban{
 	{"unsafe", "never", "every byte here comes from outside: it is read with bounds"},
-	{"reflect", "never", "what happens should be seen in the code, and it is slow"},
+	{"reflect", "only packet", "what happens should be seen in the code, and it is slow (packet reads the descriptor of afpacket's ring)"},
 	{"C", "never", "one static binary: no cgo"},
 	{"encoding/gob", "never", "what is written is specified byte by byte"},
 	{"math/rand", "never", "math/rand/v2 has the better generators and no global seed"},

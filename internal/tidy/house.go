@@ -39,7 +39,7 @@ var house = []room{
 
 	{3, "decode", "flow session classic xproto outcome wire", "chunks to events; it does not care where chunks come from"},
 	{3, "relay", "flow classic xproto", "passes bytes on and tells what passed; it makes no events"},
-	{3, "target", "session classic xproto outcome", "commands to a live server; it does not care where commands come from"},
+	{3, "target", "session classic xproto outcome wire", "commands to a live server; it does not care where commands come from"},
 	{3, "replay", "session order probe sqltext dialect", "when, in what order, how many at once; it knows no protocol"},
 	{3, "report", "compare session sqltext dialect", "differences and timings for a reader; from two captures alone"},
 

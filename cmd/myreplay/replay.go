@@ -1,0 +1,503 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"myreplay/capfile"
+	"myreplay/capture"
+	"myreplay/outcome"
+	"myreplay/packet"
+	"myreplay/replay"
+	"myreplay/session"
+	"myreplay/target"
+)
+
+// replayArgs are the flags of replay.
+type replayArgs struct {
+	targetArgs
+	packets    packetArgs
+	run        string
+	record     string
+	speed      speed
+	maxPause   time.Duration
+	think      bool
+	writes     bool
+	admin      bool
+	match      string
+	sessions   []string
+	users      []string
+	schemas    []string
+	sample     share
+	copies     int
+	repeat     int
+	order      string
+	sameServer bool
+	dryRun     bool
+	keep       rows
+	window     size
+	reconnect  time.Duration
+	quiet      bool
+}
+
+func replayCommand() *cobra.Command {
+	a := replayArgs{speed: 1, copies: 1, repeat: 1, window: replay.DefaultWindow}
+	c := &cobra.Command{
+		Use:   "replay CAPTURE TARGET",
+		Short: "Replay a recording on another server",
+		Long: `Replay the sessions of a capture on a target server: one connection for each
+recorded session, opened and closed when the client did, every command sent as
+it was, with statement ids and KILL ids mapped. What the target answers is
+written as a run, which 'report' compares with the capture.
+
+CAPTURE may also be a pcap file, which is decoded on the way. TARGET is a URL,
+mysql://user@host:3306/ or mysql:///?socket=/run/mysqld/mysqld.sock, with
+parameters tls, ca, cert, key, server-name, server-key, compress. Passwords come
+from MYSQL_PWD, an option file or the prompt, never from the command line.
+
+Without --writes only statements are sent that surely change nothing.`,
+		Example: `  myreplay replay prod mysql://replay@10.0.0.5/
+  myreplay replay prod mysql://root@127.0.0.1:3307/ --writes --speed max -o run1
+  myreplay replay prod mysql:///?socket=/run/mysqld/mysqld.sock --auth any --dry-run`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(c *cobra.Command, args []string) error { return a.main(c, args[0], args[1]) },
+	}
+	f := c.Flags()
+	f.SortFlags = false
+	f.StringVarP(&a.run, "output", "o", "", "the run: a new `DIR` (default: CAPTURE.run-TIME beside the capture)")
+	f.BoolVar(&a.writes, "writes", false, "also send what changes data, locks or defines; without it that is skipped and counted")
+	f.BoolVar(&a.admin, "admin", false, "also send what changes the server: accounts, global variables, files on the server")
+	f.Var(&a.speed, "speed", "1: as recorded; 2.5: faster; max: as fast as the target answers")
+	f.DurationVar(&a.maxPause, "max-pause", 0, "shorten pauses in which no session sent anything to this length")
+	f.BoolVar(&a.think, "think", false, "keep each client's think time also when its session is late, instead of catching up")
+	f.StringVar(&a.order, "order", "none", "order between sessions; none: each session keeps its own order, nothing more")
+	f.StringSliceVar(&a.sessions, "sessions", nil, "only these sessions, as `1,5-9`")
+	f.StringSliceVar(&a.users, "users", nil, "only sessions of these recorded users")
+	f.StringSliceVar(&a.schemas, "schemas", nil, "only sessions with these default schemas at login")
+	f.StringVar(&a.match, "match", "", "only statements whose text matches `REGEXP`; what sets up sessions and transactions passes")
+	f.Var(&a.sample, "sample", "only this share of the sessions, such as 10%; the same ones each time")
+	f.IntVar(&a.copies, "copies", 1, "replay each session `N` times at once")
+	f.IntVar(&a.repeat, "repeat", 1, "replay the whole recording `N` times, one after the other")
+	f.BoolVar(&a.dryRun, "dry-run", false, "print what would be done, and do not connect")
+	f.BoolVar(&a.sameServer, "same-server", false, "replay although the target is the server that was recorded")
+	a.targetArgs.flags(c)
+	f.Var(&a.keep, "rows", "keep the first N rows of each result in the run, or all")
+	f.Var(&a.window, "window", "memory for what is read ahead of the sessions")
+	f.DurationVar(&a.reconnect, "reconnect", replay.DefaultReconnect, "how long a session tries to reach the target again")
+	f.StringVar(&a.record, "record", "", "with a pcap: also write the capture to `DIR`, for a report")
+	a.packets.flags(c)
+	f.BoolVarP(&a.quiet, "quiet", "q", false, "show no progress")
+	return c
+}
+
+// options returns how to replay.
+func (a *replayArgs) options() (replay.Options, error) {
+	o := replay.Options{
+		Pace:   replay.Pace{Speed: float64(a.speed), MaxPause: a.maxPause, Think: a.think},
+		Policy: replay.Policy{Writes: a.writes, Admin: a.admin},
+		Filter: replay.Filter{Users: set(a.users), Schemas: set(a.schemas), Share: float64(a.sample)},
+		Copies: a.copies, Window: int64(a.window), Reconnect: a.reconnect, Temporary: temporary, Unsent: unsent,
+	}
+	if a.order != "none" {
+		return o, fmt.Errorf("--order %s: there is only none in this version", a.order)
+	}
+	if a.copies < 1 || a.repeat < 1 {
+		return o, errors.New("--copies and --repeat are at least 1")
+	}
+	if a.match != "" {
+		re, err := regexp.Compile(a.match)
+		if err != nil {
+			return o, fmt.Errorf("--match: %w", err)
+		}
+		o.Policy.Match = re
+	}
+	var err error
+	o.Filter.Sessions, err = sessionIDs(a.sessions)
+	return o, err
+}
+
+func set(list []string) map[string]bool {
+	if list == nil {
+		return nil
+	}
+	m := map[string]bool{}
+	for _, s := range list {
+		m[s] = true
+	}
+	return m
+}
+
+// maxSessionRange limits what "1-9" may stand for.
+const maxSessionRange = 10_000_000
+
+// sessionIDs reads "1,5-9".
+func sessionIDs(list []string) (map[uint64]bool, error) {
+	if list == nil {
+		return nil, nil
+	}
+	m := map[uint64]bool{}
+	for _, s := range list {
+		from, to, isRange := strings.Cut(s, "-")
+		a, err := strconv.ParseUint(from, 10, 64)
+		b := a
+		if err == nil && isRange {
+			b, err = strconv.ParseUint(to, 10, 64)
+		}
+		if err != nil || b < a || b-a > maxSessionRange {
+			return nil, fmt.Errorf("--sessions %s: write numbers and ranges, as 1,5-9", s)
+		}
+		for ; a <= b; a++ {
+			m[a] = true
+		}
+	}
+	return m, nil
+}
+
+func (a *replayArgs) main(c *cobra.Command, path, rawURL string) error {
+	o, err := a.options()
+	if err != nil {
+		return err
+	}
+	u, err := target.Parse(rawURL)
+	if err != nil {
+		return err
+	}
+	if a.dryRun {
+		return a.plan(c, path, u, o)
+	}
+	if !a.sameServer {
+		if o.Check, err = notTheSource(c.Context(), u); err != nil {
+			return err
+		}
+	}
+	seed, meta, err := describe(path)
+	if err != nil {
+		return err
+	}
+	server, err := a.server(u, outcome.Options{Seed: seed, Keep: int(a.keep)}, passwordPrompt())
+	if err != nil {
+		return err
+	}
+	meta.Target = server.String()
+	meta.Options = map[string]string{"speed": a.speed.String(), "writes": strconv.FormatBool(a.writes), "order": a.order,
+		"copies": strconv.Itoa(a.copies), "repeat": strconv.Itoa(a.repeat), "sample": a.sample.String(), "rows": a.keep.String()}
+	if a.run == "" {
+		a.run = strings.TrimRight(path, "/") + ".run-%Y%m%dT%H%M%S"
+	}
+	a.run = expandTime(a.run, time.Now())
+	w, err := capfile.Create(a.run, meta, capfile.Options{Policy: capfile.Wait})
+	if err != nil {
+		return err
+	}
+	return a.replay(c, path, server, w, o)
+}
+
+// describe returns the seed of a capture's digests and what a run says of it.
+func describe(path string) (seed uint64, meta capfile.Meta, err error) {
+	meta = capfile.Meta{Kind: capfile.KindRun, Created: time.Now().UTC(), Tool: tool(), Source: capfile.Source{From: "replay"}, OfPath: path, Seed: rand.Uint64()}
+	is, err := isCapture(path)
+	if err != nil || !is {
+		return meta.Seed, meta, err
+	}
+	r, err := capfile.Open(path)
+	if err != nil {
+		return 0, meta, err
+	}
+	defer r.Close()
+	m := r.Meta()
+	if m.Kind == capfile.KindRun {
+		return 0, meta, fmt.Errorf("%s is a run: replay the capture that it was made from", path)
+	}
+	meta.Seed, meta.Of = m.Seed, m.ID
+	return m.Seed, meta, nil
+}
+
+// open opens the recording for one pass.
+func (a *replayArgs) open(ctx context.Context, path string, seed uint64) (recorded, error) {
+	if a.record == "" {
+		return openRecorded(ctx, path, &a.packets, capture.Options{Decode: decodeSeed(seed)})
+	}
+	if is, err := isCapture(path); err != nil || is {
+		return nil, errors.Join(err, errors.New("--record is for packet files: a capture is one already"))
+	}
+	po, err := a.packets.options(nil)
+	if err != nil {
+		return nil, err
+	}
+	src, err := packet.OpenFiles([]string{path}, po)
+	if err != nil {
+		return nil, err
+	}
+	rec := recording{dir: a.record}
+	meta := capfile.Meta{Kind: capfile.KindCapture, Created: time.Now().UTC(), Tool: tool(), Seed: seed,
+		Source: capfile.Source{From: "file", Names: []string{path}, Filter: po.Filter.String(), Ports: po.Ports}}
+	w, err := capfile.Create(expandTime(rec.dir, time.Now()), meta, capfile.Options{Policy: capfile.Wait, FlushEvery: -1, SyncEvery: -1})
+	if err != nil {
+		src.Close()
+		return nil, err
+	}
+	return &recordedPipe{newPipe(ctx, src, capture.Options{Decode: decodeSeed(seed)}, w), w}, nil
+}
+
+// recordedPipe is a pipe that is recorded, too.
+type recordedPipe struct {
+	*pipe
+	w *capfile.Writer
+}
+
+// Close implements recorded.
+func (p *recordedPipe) Close() error { return errors.Join(p.pipe.Close(), p.w.Close()) }
+
+// replay replays all passes and prints how it went.
+func (a *replayArgs) replay(c *cobra.Command, path string, server *target.Server, w *capfile.Writer, o replay.Options) error {
+	ctx, errs := c.Context(), c.ErrOrStderr()
+	total := a.total(path)
+	fmt.Fprintln(errs, a.intro(path, server, total))
+	r := replay.New(replayTarget{server}, w, o)
+	begin := time.Now()
+	shown := showProgress(errs, a.quiet, func() string { return progressLine(r.Stats(), total, time.Since(begin), a.speed != 0) })
+	var err error
+	for n := 0; n < a.repeat && err == nil && ctx.Err() == nil; n++ {
+		var src recorded
+		if src, err = a.open(ctx, path, w.Meta().Seed); err != nil {
+			break
+		}
+		err = r.Run(ctx, src)
+		err = errors.Join(err, src.Close())
+		if n == 0 {
+			damageNote(errs, src)
+		}
+	}
+	shown.Stop()
+	err = errors.Join(err, w.Close())
+	s := r.Stats()
+	a.summary(errs, s, total, time.Since(begin), ctx.Err() != nil)
+	targetRemarks(errs, server.Stats())
+	if err == nil && s.Sent.Load() == 0 && s.Refused.Load() > 0 {
+		err = fmt.Errorf("nothing was replayed: %w", s.Refusal())
+	}
+	return err
+}
+
+// total returns how many commands there are to replay; 0 when that is not known
+// before.
+func (a *replayArgs) total(path string) int64 {
+	is, err := isCapture(path)
+	if err != nil || !is {
+		return 0
+	}
+	r, err := capfile.Open(path)
+	if err != nil {
+		return 0
+	}
+	defer r.Close()
+	t, err := r.Totals()
+	if err != nil {
+		return 0
+	}
+	return int64(t.CommandCount()) * int64(a.copies*a.repeat)
+}
+
+func (a *replayArgs) intro(path string, server *target.Server, total int64) string {
+	what := path
+	if total > 0 {
+		what += " (" + count(total, "command") + ")"
+	}
+	how := "read-only: what may change data is skipped; --writes sends it"
+	if a.writes {
+		how = "with writes"
+	}
+	return fmt.Sprintf("replaying %s on %s at speed %s, %s; the run goes to %s", what, server, a.speed.String(), how, a.run)
+}
+
+func progressLine(s *replay.Stats, total int64, d time.Duration, paced bool) string {
+	done := s.Accounted()
+	line := ""
+	if total > 0 {
+		line = fmt.Sprintf("%3.0f%%  ", 100*float64(done)/float64(total))
+	}
+	line += fmt.Sprintf("%s  %s (%s)  %s open", duration(d), count(s.Sent.Load(), "command"), rate(s.Sent.Load(), d), count(s.Open.Load(), "session"))
+	if paced {
+		line += "  lag " + duration(time.Duration(s.Lag.Load()))
+	}
+	if n := s.Errors.Load(); n > 0 {
+		line += "  " + count(n, "error")
+	}
+	if n := s.Lost.Load() + s.Refused.Load(); n > 0 {
+		line += "  " + count(n, "lost connection")
+	}
+	if total > 0 && done > 0 && done < total {
+		line += "  ETA " + duration(time.Duration(float64(d)*float64(total-done)/float64(done)).Round(time.Second))
+	}
+	return line
+}
+
+// summary prints the account and what else a reader should know.
+func (a *replayArgs) summary(out io.Writer, s *replay.Stats, total int64, d time.Duration, stopped bool) {
+	recorded := max(total, s.Commands.Load())
+	failed, unreached := s.Skipped[session.FailedSend].Load(), s.Skipped[session.NotReached].Load()
+	unreached += recorded - s.Accounted() // never read
+	var reasons []string
+	skipped := int64(0)
+	for i := range s.Skipped {
+		k := session.Skip(i)
+		if n := s.Skipped[i].Load(); n > 0 && k != session.FailedSend && k != session.NotReached {
+			skipped += n
+			reasons = append(reasons, k.String()+" "+thousands(uint64(n)))
+		}
+	}
+	because := ""
+	if reasons != nil {
+		because = " (" + strings.Join(reasons, ", ") + ")"
+	}
+	verb := "replayed"
+	if stopped {
+		verb = "stopped after"
+	}
+	fmt.Fprintf(out, "%s %s in %s: sent %s + skipped %s%s + failed to send %s + not reached %s = %s recorded\n", verb,
+		count(s.Sessions.Load()-s.Filtered.Load(), "session"), duration(d), thousands(uint64(s.Sent.Load())), thousands(uint64(skipped)), because,
+		thousands(uint64(failed)), thousands(uint64(unreached)), thousands(uint64(recorded)))
+	fmt.Fprintf(out, "  %s, %s, %s with an error", rate(s.Sent.Load(), d), count(s.Replies.Load(), "reply"), thousands(uint64(s.Errors.Load())))
+	if a.speed != 0 && s.Sent.Load() > 0 {
+		fmt.Fprintf(out, "; %.1f%% sent within 5 ms of due, the latest %s late", 100*float64(s.OnTime.Load())/float64(s.Sent.Load()), duration(time.Duration(s.Late.Load())))
+	}
+	fmt.Fprintln(out)
+	say := func(n int64, what string) {
+		if n > 0 {
+			fmt.Fprintln(out, "  "+what)
+		}
+	}
+	say(s.Refused.Load(), fmt.Sprintf("%s could not be made, the last one: %v", count(s.Refused.Load(), "connection"), s.Refusal()))
+	say(s.Lost.Load(), fmt.Sprintf("%s lost, %s made again, %s sent without an answer", count(s.Lost.Load(), "connection"), thousands(uint64(s.Reconnects.Load())), count(s.Unanswered.Load(), "command")))
+	say(s.Overtaken.Load(), count(s.Overtaken.Load(), "session")+" begun early because nothing moved")
+	if s.Skipped[session.SkipWrite].Load() > 0 {
+		fmt.Fprintln(out, "  writes were left out: what reads them later differs for that reason")
+	}
+}
+
+// targetRemarks say what the target was told otherwise than the source.
+func targetRemarks(out io.Writer, s target.Stats) {
+	say := func(n uint64, what string) {
+		if n > 0 {
+			fmt.Fprintln(out, "  "+what)
+		}
+	}
+	say(s.AttributesLeftOut, count(s.AttributesLeftOut, "command")+" sent without query attributes, which the target does not have")
+	say(s.Collations, count(s.Collations, "session")+" with another connection collation, because the target lacks the recorded one")
+	say(s.NotOffered, count(s.NotOffered, "session")+" without something that the target does not offer: "+s.Missing.String())
+	say(s.FilesRefused, count(s.FilesRefused, "file")+" asked for by the target and not recorded: sent empty")
+	say(s.FilesIncomplete, count(s.FilesIncomplete, "file")+" recorded in part")
+	say(s.Reconnects, count(s.Reconnects, "change of user")+" done as a new connection")
+	say(s.ParamsDiffer, count(s.ParamsDiffer, "prepared statement")+" with another number of parameters on the target: executions skipped")
+}
+
+// plan prints what a replay would do.
+func (a *replayArgs) plan(c *cobra.Command, path string, u *target.URL, o replay.Options) error {
+	src, err := a.open(c.Context(), path, 0)
+	if err != nil {
+		return err
+	}
+	p, err := replay.MakePlan(src, o)
+	if err = errors.Join(err, src.Close()); err != nil {
+		return err
+	}
+	out := c.OutOrStdout()
+	n := int64(a.copies * a.repeat)
+	fmt.Fprintf(out, "plan: replay %s on %s\n", path, u)
+	fmt.Fprintf(out, "  %s over %s, at most %s at once\n", count(p.Sessions, "session"), duration(time.Duration(p.Last-p.First)), count(p.Most, "session"))
+	if a.speed != 0 {
+		fmt.Fprintf(out, "  at speed %s it takes about %s\n", a.speed.String(), duration(time.Duration(p.Length*int64(a.repeat))))
+	}
+	if n > 1 {
+		fmt.Fprintf(out, "  %d copies, %s: all figures below are for one of them\n", a.copies, count(a.repeat, "pass"))
+	}
+	fmt.Fprintf(out, "  %s: %s to send, %s to skip\n", count(p.Commands, "command"), thousands(uint64(p.Send)), thousands(uint64(p.Commands-p.Send)))
+	for i, k := range p.Skipped {
+		if k > 0 {
+			fmt.Fprintf(out, "    %12s  %s%s\n", thousands(uint64(k)), session.Skip(i), skipHint[session.Skip(i)])
+		}
+	}
+	for what, k := range map[string]int64{"joined in mid-life": p.Joined, "encrypted": p.Encrypted, "not readable": p.NotUnderstood, "filtered out": p.Filtered} {
+		if k > 0 {
+			fmt.Fprintf(out, "  %s %s\n", count(k, "session"), what)
+		}
+	}
+	if p.Gaps > 0 {
+		fmt.Fprintf(out, "  %s in the recording\n", count(p.Gaps, "gap"))
+	}
+	damageNote(out, src)
+	if check, err := notTheSource(c.Context(), u); err == nil && !a.sameServer {
+		for server := range p.Servers {
+			if err := check(server); err != nil {
+				fmt.Fprintln(out, "  would be refused:", err)
+			}
+		}
+	}
+	return nil
+}
+
+var skipHint = map[session.Skip]string{
+	session.SkipWrite:  " (--writes sends them)",
+	session.SkipAdmin:  " (some of them are sent with --admin)",
+	session.SkipSecret: " (the recording does not have the secret)",
+}
+
+// notTheSource returns the check that the target is not the server that was
+// recorded, by its resolved addresses and port.
+func notTheSource(ctx context.Context, u *target.URL) (func(netip.AddrPort) error, error) {
+	if u.Network != "tcp" {
+		return func(netip.AddrPort) error { return nil }, nil
+	}
+	host, port, err := net.SplitHostPort(u.Address)
+	if err != nil {
+		return nil, err
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return nil, fmt.Errorf("target port %s: %w", port, err)
+	}
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return nil, fmt.Errorf("target %s: %w", host, err)
+	}
+	own := ownAddrs()
+	return func(server netip.AddrPort) error {
+		if server.Port() != uint16(n) || !server.IsValid() {
+			return nil
+		}
+		for _, a := range addrs {
+			a = a.Unmap()
+			if a == server.Addr() || own[a] && own[server.Addr()] {
+				return fmt.Errorf("the target %s is the server that was recorded (%s): use another one, or --same-server if that is what you want", u, server)
+			}
+		}
+		return nil
+	}, nil
+}
+
+// ownAddrs are the addresses of this host: a server on one of them may listen
+// on all.
+func ownAddrs() map[netip.Addr]bool {
+	own := map[netip.Addr]bool{}
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return own
+	}
+	for _, a := range addrs {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			own[p.Addr().Unmap()] = true
+		}
+	}
+	return own
+}

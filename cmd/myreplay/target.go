@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"myreplay/outcome"
+	"myreplay/replay"
+	"myreplay/session"
+	"myreplay/target"
+)
+
+// targetArgs say where a replay goes and who logs in.
+type targetArgs struct {
+	user, credentials, auth, defaultsFile string
+	schemas                               map[string]string
+	replyTimeout, connectTimeout          time.Duration
+}
+
+func (a *targetArgs) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVarP(&a.user, "user", "u", "", "one `USER` for all sessions; the password comes from MYSQL_PWD, an option file or the prompt")
+	f.StringVar(&a.credentials, "credentials", "", "recorded users and their passwords on the target, from `FILE` (see docs/PROTOCOLS.md)")
+	f.StringVar(&a.auth, "auth", "", "any: the target lets everybody in (--skip-grant-tables), so log in as recorded without passwords")
+	f.StringVar(&a.defaultsFile, "defaults-file", "", "read user and password from the [client] group of `FILE` instead of ~/.my.cnf")
+	f.StringToStringVar(&a.schemas, "map-schema", nil, "schemas that have another name on the target, as `OLD=NEW`: at login, in USE and INIT_DB")
+	f.DurationVar(&a.replyTimeout, "reply-timeout", 0, "give up a connection whose reply takes longer")
+	f.DurationVar(&a.connectTimeout, "connect-timeout", target.DefaultConnectTimeout, "how long connecting and logging in may take")
+}
+
+// server returns the target.
+func (a *targetArgs) server(u *target.URL, o outcome.Options, prompt func() (string, error)) (*target.Server, error) {
+	users, err := a.users(u, prompt)
+	if err != nil {
+		return nil, err
+	}
+	return target.New(u, target.Options{Outcome: o, Users: users, Schemas: a.schemas, ConnectTimeout: a.connectTimeout, ReplyTimeout: a.replyTimeout})
+}
+
+// users tells who logs in.
+func (a *targetArgs) users(u *target.URL, prompt func() (string, error)) (target.Users, error) {
+	switch {
+	case a.auth == "any":
+		if a.user != "" || a.credentials != "" {
+			return target.Users{}, errors.New("--auth any logs in as recorded: leave --user and --credentials out")
+		}
+		return target.AnyUser(), nil
+	case a.auth != "":
+		return target.Users{}, fmt.Errorf("--auth %s: there is only --auth any", a.auth)
+	case a.credentials != "":
+		f, err := os.Open(a.credentials)
+		if err != nil {
+			return target.Users{}, err
+		}
+		defer f.Close()
+		return target.ParseCredentials(f)
+	}
+	user, password, err := a.account(u, prompt)
+	return target.OneUser(user, password), err
+}
+
+// account finds the one user and the password: from the command line, the URL
+// and MYSQL_PWD, else from an option file, else from a prompt.
+func (a *targetArgs) account(u *target.URL, prompt func() (string, error)) (user, password string, err error) {
+	file, filePassword, err := a.optionFile()
+	if err != nil {
+		return "", "", err
+	}
+	user = a.user
+	if user == "" {
+		user = u.User
+	}
+	if user == "" {
+		user = file
+	}
+	if user == "" {
+		return "", "", errors.New("who logs in on the target? give one user for all (mysql://USER@host/ or --user), a file with the recorded users' passwords (--credentials), or --auth any for a server without grant tables")
+	}
+	if p, ok := os.LookupEnv("MYSQL_PWD"); ok {
+		return user, p, nil
+	}
+	if filePassword != nil && (file == "" || file == user) {
+		return user, *filePassword, nil
+	}
+	if prompt != nil {
+		password, err = prompt()
+	}
+	return user, password, err
+}
+
+// optionFile reads user and password from the [client] and [myreplay] groups.
+func (a *targetArgs) optionFile() (user string, password *string, err error) {
+	path := a.defaultsFile
+	if path == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", nil, nil
+		}
+		path = filepath.Join(home, ".my.cnf")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		if a.defaultsFile == "" && errors.Is(err, os.ErrNotExist) {
+			return "", nil, nil
+		}
+		return "", nil, err
+	}
+	defer f.Close()
+	groups, err := target.ReadOptionFile(f)
+	if err != nil {
+		return "", nil, fmt.Errorf("%s: %w", path, err)
+	}
+	for _, g := range groups {
+		if g.Name != "client" && g.Name != "myreplay" {
+			continue
+		}
+		for _, o := range g.Options {
+			switch o.Name {
+			case "user":
+				user = o.Value
+			case "password":
+				password = &o.Value
+			}
+		}
+	}
+	return user, password, nil
+}
+
+// passwordPrompt asks on the terminal; nil when there is none.
+func passwordPrompt() func() (string, error) {
+	fd := int(os.Stdin.Fd())
+	if !term.IsTerminal(fd) {
+		return nil
+	}
+	return func() (string, error) {
+		fmt.Fprint(os.Stderr, "Password for the target: ")
+		b, err := term.ReadPassword(fd)
+		fmt.Fprintln(os.Stderr)
+		return string(b), err
+	}
+}
+
+// replayTarget makes a target.Server a replay.Target.
+type replayTarget struct{ *target.Server }
+
+// Connect implements replay.Target.
+func (t replayTarget) Connect(ctx context.Context, s *session.Start) (replay.Conn, error) {
+	c, err := t.Server.Connect(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return replayConn{c}, nil
+}
+
+type replayConn struct{ *target.Conn }
+
+// Do implements replay.Conn.
+func (c replayConn) Do(cmd *session.Command, file replay.File) (replay.Answer, error) {
+	a, err := c.Conn.Do(cmd, target.File(file))
+	return replay.Answer(a), err
+}
+
+// Errors of servers that are busy or on their way down or up, after which
+// another try makes sense.
+var passing = map[uint16]bool{1040: true, 1053: true, 1158: true, 1159: true, 1160: true, 1161: true, 1203: true, 1226: true, 2002: true, 2003: true, 3168: true}
+
+// temporary tells whether a connection may be possible later.
+func temporary(err error) bool {
+	var c *target.ConnectError
+	if !errors.As(err, &c) {
+		return false
+	}
+	if c.Refused != nil {
+		return passing[c.Refused.Code]
+	}
+	var n net.Error
+	return c.Step == "dial" || errors.Is(err, target.ErrServerClosed) || errors.As(err, &n)
+}
+
+// unsent tells whether a command whose connection was lost was surely not
+// executed.
+func unsent(err error) bool {
+	var lost *target.LostError
+	return errors.As(err, &lost) && lost.Sent != target.WhollySent
+}

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"myreplay/classic"
+	"myreplay/compare"
+	"myreplay/session"
+	"myreplay/sqltext"
+)
+
+// params reads the parameters of executions. It remembers what their layout
+// depends on: the session's capabilities, the number of a statement's
+// parameters, the types sent last. The zero params is ready.
+type params struct {
+	caps       map[uint64]classic.Capability
+	statements map[statementKey]*statementParams
+}
+
+type statementKey struct {
+	session   uint64
+	statement uint32
+}
+
+type statementParams struct {
+	count int
+	types []classic.ParamType
+	long  []uint16
+}
+
+// start takes note of a session.
+func (p *params) start(s *session.Start) {
+	if p.caps == nil {
+		p.caps = map[uint64]classic.Capability{}
+		p.statements = map[statementKey]*statementParams{}
+	}
+	p.caps[s.ID] = classic.Capability(s.Login.Capabilities)
+}
+
+// see takes note of an event.
+func (p *params) see(e session.Event) {
+	switch e := e.(type) {
+	case *session.Start:
+		p.start(e)
+	case *session.Reply:
+		if e.Prepared != nil {
+			p.statements[statementKey{e.ID, e.Prepared.Statement}] = &statementParams{count: int(e.Prepared.Params)}
+		}
+	case *session.Command:
+		if e.Kind == session.LongData {
+			p.longData(e)
+		}
+		if e.Kind == session.CloseStatement {
+			delete(p.statements, statementKey{e.ID, e.Statement})
+		}
+	case *session.End:
+		delete(p.caps, e.ID)
+	}
+}
+
+func (p *params) longData(c *session.Command) {
+	var l classic.LongData
+	if st := p.statements[statementKey{c.ID, c.Statement}]; st != nil && l.Decode(c.Payload) == nil {
+		st.long = append(st.long, l.Param)
+	}
+}
+
+// of returns the parameters of an execution that passes, false when they can't
+// be read.
+func (p *params) of(c *session.Command) ([]classic.Param, bool) {
+	st := p.statements[statementKey{c.ID, c.Statement}]
+	if c.Kind != session.Execute || st == nil || c.Masked || c.Cut {
+		return nil, false
+	}
+	var e classic.Execute
+	if e.Decode(c.Payload, p.caps[c.ID], st.count) != nil {
+		return nil, false
+	}
+	if e.Typed {
+		st.types = append(st.types[:0], e.Types...)
+	}
+	long := st.long
+	st.long = nil
+	list, err := e.Params(st.types, func(i int) bool {
+		for _, n := range long {
+			if int(n) == i {
+				return true
+			}
+		}
+		return false
+	})
+	return list, err == nil
+}
+
+// text returns the parameters of an execution by itself, as text for a reader:
+// for a report, which asks long after the command has passed.
+func (p *params) text(c *session.Command, sql []byte) string {
+	if c.Kind != session.Execute || sql == nil {
+		return ""
+	}
+	var e classic.Execute
+	if e.Decode(c.Payload, p.caps[c.ID], placeholders(sql)) != nil || !e.Typed {
+		return ""
+	}
+	list, err := e.Params(nil, nil)
+	if err != nil {
+		return ""
+	}
+	var texts []string
+	for _, v := range list {
+		texts = append(texts, paramText(v))
+	}
+	return strings.Join(texts, ", ")
+}
+
+// placeholders counts the question marks of a statement.
+func placeholders(sql []byte) int {
+	n := 0
+	s := sqltext.NewScanner(sql, sqltext.Options{})
+	for t := s.Next(); t.Kind != sqltext.EOF; t = s.Next() {
+		if t.Kind == sqltext.Param {
+			n++
+		}
+	}
+	return n
+}
+
+// paramText writes a parameter as SQL would.
+func paramText(v classic.Param) string {
+	switch {
+	case v.Null:
+		return "NULL"
+	case v.Long:
+		return "(long data)"
+	}
+	return valueText(v.Value, v.Type, v.Unsigned)
+}
+
+// maxValueText is how many bytes of a value are shown.
+const maxValueText = 200
+
+// valueText writes a binary value as SQL would.
+func valueText(v []byte, t classic.Type, unsigned bool) string {
+	text := string(classic.AppendText(nil, v, t, unsigned))
+	if isNumber(t) {
+		return text
+	}
+	return quoted(text)
+}
+
+func isNumber(t classic.Type) bool {
+	switch t {
+	case classic.TypeFloat, classic.TypeDouble, classic.TypeNewDecimal, classic.TypeDecimal:
+		return true
+	}
+	return t.IsInteger()
+}
+
+// quoted writes a string for a reader, and bytes that are no text in hex.
+func quoted(s string) string {
+	more := ""
+	if len(s) > maxValueText {
+		more = fmt.Sprintf("... (%d bytes)", len(s))
+		s = s[:maxValueText]
+		for n := 0; n < utf8.UTFMax && !utf8.ValidString(s); n++ { // not within a character
+			s = s[:len(s)-1]
+		}
+	}
+	if !utf8.ValidString(s) {
+		return fmt.Sprintf("x'%x'%s", s, more)
+	}
+	return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`, "\n", `\n`, "\r", `\r`, "\x00", `\0`).Replace(s) + "'" + more
+}
+
+// rowValues reads a kept row; false when it can't be read. NULLs are nil.
+func rowValues(r *session.Result, row []byte) ([]*string, bool) {
+	if r.Columns == nil {
+		return nil, false
+	}
+	list := r.Columns.List
+	values := make([]*string, len(list))
+	yield := func(i int, v []byte, null bool) {
+		if null {
+			return
+		}
+		text := string(v)
+		if r.Binary {
+			text = string(classic.AppendText(nil, v, classic.Type(list[i].Type), list[i].Flags&classic.FlagUnsigned != 0))
+		}
+		values[i] = &text
+	}
+	var err error
+	if r.Binary {
+		err = classic.BinaryRow(row, len(list), func(i int) classic.Type { return classic.Type(list[i].Type) }, yield)
+	} else {
+		err = classic.TextRow(row, len(list), yield)
+	}
+	return values, err == nil
+}
+
+// classicWords gives a report words for rows and types.
+func classicWords() compare.Protocol {
+	return compare.Protocol{
+		Row: func(r *session.Result, row []byte) string {
+			values, ok := rowValues(r, row)
+			if !ok {
+				return "(a row of " + strconv.Itoa(len(row)) + " bytes)"
+			}
+			var texts []string
+			for i, v := range values {
+				switch {
+				case v == nil:
+					texts = append(texts, "NULL")
+				case isNumber(classic.Type(r.Columns.List[i].Type)):
+					texts = append(texts, *v)
+				default:
+					texts = append(texts, quoted(*v))
+				}
+			}
+			return "(" + strings.Join(texts, ", ") + ")"
+		},
+		Type: func(c *session.Column) string { return classic.Type(c.Type).String() },
+	}
+}
