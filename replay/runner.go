@@ -290,9 +290,9 @@ func (u *runner) file() (*session.Command, bool) {
 		return nil, false
 	}
 	c, ok := i.event.(*session.Command)
-	if !ok || c.Kind != session.FileData || c.Cut || c.Masked {
+	if ok = ok && c.Kind == session.FileData; !ok || c.Cut || c.Masked {
 		u.untake(i)
-		return nil, false
+		return c, ok // not whole: the target ends the file there
 	}
 	u.r.stats.Sent.Add(1)
 	done := outcome(u.id, c, 0)

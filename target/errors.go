@@ -37,6 +37,9 @@ var (
 	ErrTooManyResults = errors.New("the reply has too many results")
 	// ErrTooManyExchanges: the server does not come to an end with the login.
 	ErrTooManyExchanges = errors.New("the server asks for ever more authentication data")
+	// ErrFileIncomplete: the target asked for a file (LOAD DATA LOCAL) of which
+	// the recording has only a part.
+	ErrFileIncomplete = errors.New("the recording has only a part of the file that the target asked for: the connection was ended so that it does not load that part")
 	// ErrServerClosed: the server closed the connection.
 	ErrServerClosed = errors.New("the server closed the connection")
 	// ErrClosed: the connection was closed before, by this side.

@@ -7,7 +7,9 @@ import (
 
 // sendFile answers the server's wish for a file (LOAD DATA LOCAL) with the
 // recorded pieces. A file that was not recorded is empty: nothing is ever read
-// from this machine because a server asks for it.
+// from this machine because a server asks for it. One that was recorded in part
+// ends the connection, as a client does that dies while it sends: the server
+// must not take the part for the whole.
 func (c *Conn) sendFile(file File) error {
 	// The rest of what was read lies in the buffer in use; it must stay.
 	kept, big := c.buf, c.big
@@ -19,7 +21,10 @@ func (c *Conn) sendFile(file File) error {
 	seq := c.frame.Last + 1
 	c.packed = c.framer.CompressedSeq() + 1
 	for n := 0; ; n++ {
-		piece := c.nextPiece(file, n)
+		piece, err := c.nextPiece(file, n)
+		if err != nil {
+			return err
+		}
 		last := seq + byte(len(piece)/classic.MaxFrame)
 		f := classic.Frame{Seq: seq, Last: last, Payload: piece, Size: uint64(len(piece))}
 		if _, err := c.state.Client(&f); err != nil {
@@ -36,7 +41,7 @@ func (c *Conn) sendFile(file File) error {
 }
 
 // nextPiece returns the next piece of the file, empty at its end.
-func (c *Conn) nextPiece(file File, n int) []byte {
+func (c *Conn) nextPiece(file File, n int) ([]byte, error) {
 	var cmd *session.Command
 	ok := false
 	if file != nil {
@@ -45,11 +50,11 @@ func (c *Conn) nextPiece(file File, n int) []byte {
 	counts := &c.server.counts
 	switch {
 	case ok && cmd.Kind == session.FileData && !cmd.Cut && !cmd.Masked:
-		return cmd.Payload
-	case n > 0 || ok:
+		return cmd.Payload, nil
+	case ok || n > 0:
 		counts.filesIncomplete.Add(1)
-	default:
-		counts.filesRefused.Add(1)
+		return nil, ErrFileIncomplete
 	}
-	return nil
+	counts.filesRefused.Add(1)
+	return nil, nil
 }

@@ -25,7 +25,7 @@ type Stats struct {
 	Uncompressed uint64
 	// FilesRefused counts files that the target asked for and the recording does
 	// not have; it got an empty one. FilesIncomplete counts those of which only
-	// a part was recorded; the target got that part.
+	// a part was recorded; the connection was ended within it.
 	FilesRefused, FilesIncomplete uint64
 	// Reconnects counts CHANGE_USERs done as a new connection.
 	Reconnects uint64

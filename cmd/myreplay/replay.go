@@ -397,7 +397,7 @@ func targetRemarks(out io.Writer, s target.Stats) {
 	say(s.Collations, count(s.Collations, "session")+" with another connection collation, because the target lacks the recorded one")
 	say(s.NotOffered, count(s.NotOffered, "session")+" without something that the target does not offer: "+s.Missing.String())
 	say(s.FilesRefused, count(s.FilesRefused, "file")+" asked for by the target and not recorded: sent empty")
-	say(s.FilesIncomplete, count(s.FilesIncomplete, "file")+" recorded in part")
+	say(s.FilesIncomplete, count(s.FilesIncomplete, "file")+" recorded in part: the connection was ended so that the target does not load it")
 	say(s.Reconnects, count(s.Reconnects, "change of user")+" done as a new connection")
 	say(s.ParamsDiffer, count(s.ParamsDiffer, "prepared statement")+" with another number of parameters on the target: executions skipped")
 }
