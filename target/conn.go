@@ -19,10 +19,12 @@ import (
 )
 
 const (
-	// smallBuffer is the buffer that a connection always has; bigBuffer is the
-	// one that it borrows for what does not fit.
-	smallBuffer = 4 << 10
-	bigBuffer   = 64 << 10
+	// smallBuffer is the buffer that a connection always has, threadBuffer that of
+	// one with a thread of its own; bigBuffer is the one that it borrows for what
+	// does not fit.
+	smallBuffer  = 4 << 10
+	threadBuffer = 32 << 10
+	bigBuffer    = 64 << 10
 )
 
 // Conn is a connection that replays one session. But for what its Server does
@@ -34,16 +36,17 @@ type Conn struct {
 	recorded recordedConn
 	liveID   uint32 // the target's id; guarded by server.mu
 
-	nc     net.Conn
-	secure bool // nobody else reads what passes: TLS, or a unix socket
-	seen   session.Start
-	mu     sync.Mutex
-	raw    net.Conn // what abort closes
-	cause  atomic.Pointer[error]
-	unhook func() bool  // ends the watch over ctx
-	busy   atomic.Int64 // when the command under way began; 0: none
-	lost   *LostError   // set once the connection is of no use any more
-	notice *session.Error
+	nc       net.Conn
+	threaded bool // counted in server.threads
+	secure   bool // nobody else reads what passes: TLS, or a unix socket
+	seen     session.Start
+	mu       sync.Mutex
+	raw      net.Conn // what abort closes
+	cause    atomic.Pointer[error]
+	unhook   func() bool  // ends the watch over ctx
+	busy     atomic.Int64 // when the command under way began; 0: none
+	lost     *LostError   // set once the connection is of no use any more
+	notice   *session.Error
 
 	state    classic.State
 	framer   classic.Framer
@@ -129,6 +132,9 @@ func (c *Conn) attempt(login *session.Login, a account) error {
 	if err == nil {
 		err = nc.SetDeadline(time.Time{})
 	}
+	if err == nil {
+		c.takeThread()
+	}
 	if err != nil {
 		nc.Close()
 		var ce *ConnectError
@@ -189,6 +195,25 @@ func (c *Conn) hold(nc net.Conn) {
 	}
 }
 
+// takeThread gives the connection a thread of its own, if there is one left.
+func (c *Conn) takeThread() {
+	if _, ok := c.nc.(syscall.Conn); !ok {
+		return
+	}
+	if !c.threaded {
+		if c.server.threads.Add(1) > int64(c.server.options.Threads) {
+			c.server.threads.Add(-1)
+			return
+		}
+		c.threaded = true
+	}
+	if c.framer.Between() && len(c.buf) < threadBuffer {
+		c.buf = make([]byte, threadBuffer)
+	}
+	c.nc = onThread(c.nc)
+	c.hold(c.nc)
+}
+
 // abort closes the connection for a reason, from any goroutine. The first
 // reason counts.
 func (c *Conn) abort(why error) {
@@ -230,6 +255,10 @@ func closedByServer(err error) error {
 func (c *Conn) release() {
 	c.busy.Store(0)
 	c.unhook()
+	if c.threaded {
+		c.threaded = false
+		c.server.threads.Add(-1)
+	}
 	c.mu.Lock()
 	if c.raw != nil {
 		c.raw.Close()

@@ -94,6 +94,7 @@ func realTarget(t testing.TB, url string, o Options) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	o.Threads = 1 // the first connection does, others don't
 	s, err := New(u, o)
 	if err != nil {
 		t.Fatal(err)

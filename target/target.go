@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"myreplay/classic"
@@ -50,6 +51,11 @@ type Options struct {
 	// FrameLimit is how many bytes of one row are kept to digest it; a longer row
 	// is counted and its result's digest is not valid. 0: DefaultFrameLimit.
 	FrameLimit int
+	// Threads is how many connections may keep a thread of their own, which halves
+	// the CPU of a round trip and suits a replay without pauses: a thread in the
+	// kernel is slow to make room for a timer that is due. Those with TLS never
+	// do, and those past this number.
+	Threads int
 	// Dial opens the connection for a session instead of dialling the URL's
 	// address.
 	Dial func(context.Context, *session.Start) (net.Conn, error)
@@ -71,6 +77,8 @@ type Server struct {
 	// clock, so that they never step back.
 	began time.Time
 	epoch int64
+
+	threads atomic.Int64 // connections that keep one
 
 	mu    sync.Mutex
 	conns map[*Conn]struct{}

@@ -185,7 +185,11 @@ func (a *replayArgs) main(c *cobra.Command, path, rawURL string) error {
 	if err != nil {
 		return err
 	}
-	server, err := a.server(u, outcome.Options{Seed: seed, Keep: int(a.keep)}, passwordPrompt())
+	threads := 0
+	if a.speed == 0 { // max: no timers to be in time for
+		threads = maxThreads
+	}
+	server, err := a.server(u, outcome.Options{Seed: seed, Keep: int(a.keep)}, threads, passwordPrompt())
 	if err != nil {
 		return err
 	}

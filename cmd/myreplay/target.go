@@ -36,13 +36,18 @@ func (a *targetArgs) flags(c *cobra.Command) {
 	f.DurationVar(&a.connectTimeout, "connect-timeout", target.DefaultConnectTimeout, "how long connecting and logging in may take")
 }
 
-// server returns the target.
-func (a *targetArgs) server(u *target.URL, o outcome.Options, prompt func() (string, error)) (*target.Server, error) {
+// maxThreads is how many sessions may keep a thread each in a replay without
+// pauses.
+const maxThreads = 64
+
+// server returns the target. threads is how many sessions may keep one.
+func (a *targetArgs) server(u *target.URL, o outcome.Options, threads int, prompt func() (string, error)) (*target.Server, error) {
 	users, err := a.users(u, prompt)
 	if err != nil {
 		return nil, err
 	}
-	return target.New(u, target.Options{Outcome: o, Users: users, Schemas: a.schemas, ConnectTimeout: a.connectTimeout, ReplyTimeout: a.replyTimeout})
+	return target.New(u, target.Options{Outcome: o, Users: users, Schemas: a.schemas,
+		ConnectTimeout: a.connectTimeout, ReplyTimeout: a.replyTimeout, Threads: threads})
 }
 
 // users tells who logs in.

@@ -24,7 +24,7 @@ const everyClock = "time.Now time.Since time.Until time.Sleep time.After time.Af
 const codecs = "classic xproto wire capfile session compare order decode flow"
 
 var bans = []ban{
-	{"unsafe", "never", "every byte here comes from outside: it is read with bounds"},
+	{"unsafe", "only target", "every byte here comes from outside: it is read with bounds (target hands a buffer to one system call)"},
 	{"reflect", "only packet", "what happens should be seen in the code, and it is slow (packet reads the descriptor of afpacket's ring)"},
 	{"C", "never", "one static binary: no cgo"},
 	{"encoding/gob", "never", "what is written is specified byte by byte"},
