@@ -25,7 +25,7 @@ type LiveOptions struct {
 }
 
 // DefaultRing is the default of LiveOptions.RingBytes.
-const DefaultRing = 16 << 20
+const DefaultRing = 32 << 20
 
 // AnyDevice stands for all devices.
 const AnyDevice = "any"

@@ -149,7 +149,9 @@ func (c *Conn) response(recorded *session.Login, user string) (*classic.Login, e
 	offered := c.state.Greeting.Capabilities
 	l := &classic.Login{MaxPacket: maxPacket, User: user, Schema: s.schema(recorded.Schema), ZstdLevel: zstdLevel}
 	if !recorded.Known && l.Schema == "" {
-		l.Schema = s.url.Schema
+		if l.Schema = s.url.Schema; l.Schema == "" {
+			s.counts.noSchema.Add(1)
+		}
 	}
 	for _, a := range recorded.Attributes {
 		l.Attributes = append(l.Attributes, classic.Attribute(a))

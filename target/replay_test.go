@@ -155,6 +155,7 @@ func statsLine(s Stats) string {
 		words = append(words, "missing="+s.Missing.String())
 	}
 	add("uncompressed", s.Uncompressed)
+	add("schemas-unknown", s.SchemasUnknown)
 	add("files-refused", s.FilesRefused)
 	add("files-incomplete", s.FilesIncomplete)
 	add("reconnects", s.Reconnects)

@@ -23,6 +23,9 @@ type Stats struct {
 	// Uncompressed counts connections that were to be compressed as recorded,
 	// which the target does not offer.
 	Uncompressed uint64
+	// SchemasUnknown counts logins without a schema because neither the
+	// recording nor the URL knows one: sessions joined in mid-life.
+	SchemasUnknown uint64
 	// FilesRefused counts files that the target asked for and the recording does
 	// not have; it got an empty one. FilesIncomplete counts those of which only
 	// a part was recorded; the connection was ended within it.
@@ -48,7 +51,7 @@ type Stats struct {
 
 // counters is Stats for many writers.
 type counters struct {
-	logins, attributes, collations, notOffered, missing, uncompressed, filesRefused, filesIncomplete,
+	logins, attributes, collations, notOffered, missing, uncompressed, noSchema, filesRefused, filesIncomplete,
 	reconnects, killQueries, paramsDiffer, closed, cursors atomic.Uint64
 }
 
@@ -62,6 +65,7 @@ func (s *Server) Stats() Stats {
 		NotOffered:        c.notOffered.Load(),
 		Missing:           classic.Capability(c.missing.Load()),
 		Uncompressed:      c.uncompressed.Load(),
+		SchemasUnknown:    c.noSchema.Load(),
 		FilesRefused:      c.filesRefused.Load(),
 		FilesIncomplete:   c.filesIncomplete.Load(),
 		Reconnects:        c.reconnects.Load(),

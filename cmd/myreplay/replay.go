@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
-	"net/netip"
 	"regexp"
 	"strconv"
 	"strings"
@@ -398,6 +396,7 @@ func targetRemarks(out io.Writer, s target.Stats) {
 		}
 	}
 	say(s.AttributesLeftOut, count(s.AttributesLeftOut, "command")+" sent without query attributes, which the target does not have")
+	say(s.SchemasUnknown, count(s.SchemasUnknown, "session")+" joined in mid-life without a schema, because the recording does not know it: name one in the target's URL (mysql://.../SCHEMA)")
 	say(s.Collations, count(s.Collations, "session")+" with another connection collation, because the target lacks the recorded one")
 	say(s.NotOffered, count(s.NotOffered, "session")+" without something that the target does not offer: "+s.Missing.String())
 	say(s.FilesRefused, count(s.FilesRefused, "file")+" asked for by the target and not recorded: sent empty")
@@ -455,53 +454,4 @@ var skipHint = map[session.Skip]string{
 	session.SkipWrite:  " (--writes sends them)",
 	session.SkipAdmin:  " (some of them are sent with --admin)",
 	session.SkipSecret: " (the recording does not have the secret)",
-}
-
-// notTheSource returns the check that the target is not the server that was
-// recorded, by its resolved addresses and port.
-func notTheSource(ctx context.Context, u *target.URL) (func(netip.AddrPort) error, error) {
-	if u.Network != "tcp" {
-		return func(netip.AddrPort) error { return nil }, nil
-	}
-	host, port, err := net.SplitHostPort(u.Address)
-	if err != nil {
-		return nil, err
-	}
-	n, err := strconv.ParseUint(port, 10, 16)
-	if err != nil {
-		return nil, fmt.Errorf("target port %s: %w", port, err)
-	}
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-	if err != nil {
-		return nil, fmt.Errorf("target %s: %w", host, err)
-	}
-	own := ownAddrs()
-	return func(server netip.AddrPort) error {
-		if server.Port() != uint16(n) || !server.IsValid() {
-			return nil
-		}
-		for _, a := range addrs {
-			a = a.Unmap()
-			if a == server.Addr() || own[a] && own[server.Addr()] {
-				return fmt.Errorf("the target %s is the server that was recorded (%s): use another one, or --same-server if that is what you want", u, server)
-			}
-		}
-		return nil
-	}, nil
-}
-
-// ownAddrs are the addresses of this host: a server on one of them may listen
-// on all.
-func ownAddrs() map[netip.Addr]bool {
-	own := map[netip.Addr]bool{}
-	addrs, err := net.InterfaceAddrs()
-	if err != nil {
-		return own
-	}
-	for _, a := range addrs {
-		if p, err := netip.ParsePrefix(a.String()); err == nil {
-			own[p.Addr().Unmap()] = true
-		}
-	}
-	return own
 }
