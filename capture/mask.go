@@ -2,6 +2,7 @@ package capture
 
 import (
 	"bytes"
+	"slices"
 
 	"myreplay/dialect"
 	"myreplay/session"
@@ -22,10 +23,13 @@ type masker struct {
 
 // secrets is what a session has that is secret.
 type secrets struct {
-	prepares map[uint64]bool // by Seq: the statement's parameters are secret
+	prepares map[uint64]bool // by Seq: the statement has a secret or asks for one
 	open     map[uint32]bool // by statement id
 	last     bool            // the statement prepared last
 	replies  map[uint64]bool // by Seq: the reply may quote a secret
+	// named: the SQL statement PREPARE prepared one whose parameters are secret.
+	// They come in user variables, or as literals of MariaDB's EXECUTE.
+	named bool
 }
 
 // mask returns the event without its secrets: the same event, or a changed copy.
@@ -59,9 +63,13 @@ func (m *masker) command(c *session.Command) session.Event {
 
 // text masks a statement's text.
 func (m *masker) text(c *session.Command) session.Event {
+	mask := sqltext.Mask
+	if s := m.sessions[c.ID]; s != nil && s.named && usesVariables(c.SQL) {
+		mask = sqltext.MaskLiterals
+	}
 	var found sqltext.Secret
-	m.scratch, found = sqltext.Mask(m.scratch[:0], c.SQL, m.dialects.Options(c.ID))
-	hideRows := m.keepRows && showsSecrets(c.SQL)
+	m.scratch, found = mask(m.scratch[:0], c.SQL, m.dialects.Options(c.ID))
+	hideRows := m.showsSecrets(c)
 	if !found.Any() && !hideRows {
 		if c.Kind == session.Prepare {
 			if s := m.sessions[c.ID]; s != nil {
@@ -72,16 +80,23 @@ func (m *masker) text(c *session.Command) session.Event {
 	}
 	s := m.session(c.ID)
 	s.replies[c.Seq] = true
-	if c.Kind == session.Prepare && (found.Params || hideRows) {
+	if c.Kind == session.Prepare { // a reply to its execution may quote it, too
 		s.prepares[c.Seq] = true
 		s.last = true
 	}
+	s.named = s.named || c.Kind == session.Query && found.Params
 	if !found.Found {
 		return c
 	}
 	head := len(c.Payload) - len(c.SQL)
 	payload := append(bytes.Clone(c.Payload[:head]), m.scratch...)
 	return withPayload(c, payload, payload[head:])
+}
+
+// usesVariables tells whether a text may set a user variable, or execute a
+// statement that was prepared in SQL.
+func usesVariables(sql []byte) bool {
+	return bytes.IndexByte(sql, '@') >= 0 || bytes.Contains(bytes.ToLower(sql), []byte("execute"))
 }
 
 // onStatement leaves out the parameters of a statement where they are secret.
@@ -160,18 +175,22 @@ func (m *masker) session(id uint64) *secrets {
 	return s
 }
 
-// secretRows are words of statements whose rows hold password hashes and the
-// like, in lower case.
+// secretRows are words of statements whose rows hold password hashes, or the
+// text of other sessions' statements, in lower case.
 var secretRows = [][]byte{[]byte("mysql.user"), []byte("create user"), []byte("grants"), []byte("authentication_string"),
-	[]byte("global_priv"), []byte("slave_master_info"), []byte("mysql.servers")}
+	[]byte("global_priv"), []byte("slave_master_info"), []byte("mysql.servers"), []byte("processlist"),
+	[]byte("general_log"), []byte("slow_log"), []byte("events_statements")}
+
+// quotingRows are those of statements whose rows may quote the session's own
+// statement with a secret.
+var quotingRows = [][]byte{[]byte("warnings"), []byte("errors")}
 
 // showsSecrets tells whether the rows that a statement brings may hold secrets.
-func showsSecrets(sql []byte) bool {
-	lower := bytes.ToLower(sql)
-	for _, w := range secretRows {
-		if bytes.Contains(lower, w) {
-			return true
-		}
+func (m *masker) showsSecrets(c *session.Command) bool {
+	if !m.keepRows {
+		return false
 	}
-	return false
+	lower := bytes.ToLower(c.SQL)
+	has := func(word []byte) bool { return bytes.Contains(lower, word) }
+	return slices.ContainsFunc(secretRows, has) || m.sessions[c.ID] != nil && slices.ContainsFunc(quotingRows, has)
 }

@@ -4,6 +4,7 @@
 package dialect
 
 import (
+	"bytes"
 	"strings"
 
 	"myreplay/session"
@@ -30,14 +31,25 @@ type state struct {
 	// next takes effect when the command with number seq succeeds.
 	next sqltext.Options
 	seq  uint64
+	// latest is the number of the command seen last.
+	latest uint64
+	// itself: that command changes how the rest of its own text is read, or
+	// depends on another that is not answered.
+	itself bool
 }
 
-// Options returns how the text of a session's next command is to be read.
+// Options returns how the text of a session's command is to be read; call it
+// when See took note of the command. The options are guessed while the reply to
+// an earlier command is awaited that decides about them, and where the command
+// itself changes how the rest of its text is read.
 func (t *Tracker) Options(id uint64) sqltext.Options {
-	if s := t.sessions[id]; s != nil {
-		return s.now
+	s := t.sessions[id]
+	if s == nil {
+		return sqltext.Options{Guessed: true}
 	}
-	return sqltext.Options{Guessed: true}
+	o := s.now
+	o.Guessed = o.Guessed || s.itself || s.seq != 0 && s.seq != s.latest
+	return o
 }
 
 // See takes note of an event.
@@ -75,10 +87,15 @@ func (t *Tracker) command(c *session.Command) {
 	if s == nil {
 		return
 	}
+	s.latest, s.itself = c.Seq, false
 	switch c.Kind {
 	case session.Query:
 		if maySet(c.SQL) {
 			t.query(s, c)
+		}
+	case session.Prepare:
+		if maySet(c.SQL) && t.after(s.now, c.SQL, nil) != s.now {
+			s.now.Guessed = true // from when it is executed on
 		}
 	case session.ResetConnection:
 		s.next, s.seq = s.first, c.Seq
@@ -92,13 +109,31 @@ func (t *Tracker) command(c *session.Command) {
 
 // query looks for what a text sets.
 func (t *Tracker) query(s *state, c *session.Command) {
-	o := s.now
-	r := t.analyzer.Analyze(c.SQL, o)
+	now := s.now
+	if s.seq != 0 { // sent before the reply to another that sets something
+		now = s.next
+		now.Guessed = true
+	}
+	o := t.after(now, c.SQL, &s.itself)
+	s.itself = s.itself || s.seq != 0
+	if o != now || s.seq != 0 {
+		s.next, s.seq = o, c.Seq
+	}
+}
+
+// after returns what holds after a text, and whether that is so for a part of
+// the text already.
+func (t *Tracker) after(o sqltext.Options, sql []byte, itself *bool) sqltext.Options {
+	before := o
+	r := t.analyzer.Analyze(sql, o)
 	for i := range r.Statements {
+		if itself != nil {
+			*itself = o != before
+		}
 		st := &r.Statements[i]
 		st.SQLMode.Apply(&o)
 		if !st.Charset.Empty() {
-			if class, ok := sqltext.CharsetByName(st.Charset.Of(c.SQL)); ok {
+			if class, ok := sqltext.CharsetByName(st.Charset.Of(sql)); ok {
 				o.Charset = class
 			}
 		}
@@ -106,9 +141,7 @@ func (t *Tracker) query(s *state, c *session.Command) {
 			o.Guessed = true
 		}
 	}
-	if o != s.now {
-		s.next, s.seq = o, c.Seq
-	}
+	return o
 }
 
 func (t *Tracker) reply(r *session.Reply) {
@@ -116,6 +149,7 @@ func (t *Tracker) reply(r *session.Reply) {
 	if s == nil || len(r.Results) == 0 {
 		return
 	}
+	s.itself = s.itself && r.Seq != s.latest
 	last := &r.Results[len(r.Results)-1]
 	if s.seq != 0 && s.seq == r.Seq {
 		if last.Error == nil {
@@ -133,8 +167,9 @@ func (t *Tracker) reply(r *session.Reply) {
 	}
 }
 
-// maySet tells whether a text may hold a SET statement: it begins with one, or
-// not with a word at all (a comment), or holds several statements.
+// maySet tells whether a text may hold a SET statement: it begins with one, with
+// PREPARE or EXECUTE, or not with a word at all (a comment), or holds several
+// statements. What a stored procedure sets is not seen.
 func maySet(sql []byte) bool {
 	i := 0
 	for i < len(sql) && sql[i] <= ' ' {
@@ -143,17 +178,11 @@ func maySet(sql []byte) bool {
 	if i == len(sql) {
 		return false
 	}
-	c := sql[i] | 0x20
-	if c < 'a' || c > 'z' {
+	switch c := sql[i] | 0x20; {
+	case c < 'a' || c > 'z', c == 'p', c == 'e':
+		return true
+	case c == 's' && len(sql) > i+2 && sql[i+1]|0x20 == 'e' && sql[i+2]|0x20 == 't':
 		return true
 	}
-	if c == 's' && len(sql) > i+2 && sql[i+1]|0x20 == 'e' && sql[i+2]|0x20 == 't' {
-		return true
-	}
-	for _, b := range sql[i:] {
-		if b == ';' {
-			return true
-		}
-	}
-	return false
+	return bytes.IndexByte(sql[i:], ';') >= 0
 }

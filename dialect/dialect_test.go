@@ -53,3 +53,78 @@ func TestTracker(t *testing.T) {
 	x.See(&session.Start{ID: 1, ServerVersion: "10.11.8-MariaDB"})
 	is("a new session, joined", sqltext.Options{MariaDB: true, Guessed: true})
 }
+
+// TestPending follows a client that does not wait for replies: until the reply
+// to a SET is seen, what follows it is guessed.
+func TestPending(t *testing.T) {
+	var x Tracker
+	is := func(why string, want sqltext.Options) {
+		t.Helper()
+		if got := x.Options(1); got != want {
+			t.Errorf("%s: %+v, want %+v", why, got, want)
+		}
+	}
+	query := func(seq uint64, sql string) {
+		x.See(&session.Command{ID: 1, Seq: seq, Kind: session.Query, SQL: []byte(sql)})
+	}
+	ok := func(seq uint64) {
+		x.See(&session.Reply{ID: 1, Seq: seq, Results: []session.Result{{Outcome: session.OK}}})
+	}
+	x.See(&session.Start{ID: 1, Login: session.Login{Known: true, Collation: 45}})
+	query(1, "set names gbk")
+	is("the SET itself", sqltext.Options{})
+	query(2, "select 1")
+	is("behind it", sqltext.Options{Guessed: true})
+	ok(1)
+	is("after the reply", sqltext.Options{Charset: sqltext.GBK})
+	ok(2)
+	query(3, "set names big5")
+	query(4, "set sql_mode = 'ansi_quotes'")
+	is("two of them", sqltext.Options{Charset: sqltext.GBK, Guessed: true})
+	ok(3)
+	ok(4)
+	is("after both replies", sqltext.Options{Charset: sqltext.Big5, ANSIQuotes: true, Guessed: true})
+}
+
+// TestDoubt: what changes how text is read without saying when, or how, makes
+// the options guessed.
+func TestDoubt(t *testing.T) {
+	for _, c := range []struct {
+		kind session.Kind
+		sql  string
+		want bool
+	}{
+		{session.Prepare, "set names gbk", true},
+		{session.Prepare, "set names utf8mb4", false},
+		{session.Prepare, "select ?", false},
+		{session.Query, "prepare s from 'set names gbk'", true},
+		{session.Query, "prepare s from @x", true},
+		{session.Query, "prepare s from 'select 1'", false},
+		{session.Query, "execute immediate 'set sql_mode = ''ansi'''", true},
+		{session.Query, "execute s", false},
+		{session.Query, "set sql_mode = @x", true},
+		{session.Query, "set sql_mode = 'strict_all_tables'", false},
+	} {
+		var x Tracker
+		x.See(&session.Start{ID: 1, Login: session.Login{Known: true, Collation: 45}})
+		x.See(&session.Command{ID: 1, Seq: 1, Kind: c.kind, SQL: []byte(c.sql)})
+		x.See(&session.Reply{ID: 1, Seq: 1, Results: []session.Result{{Outcome: session.OK}}})
+		if got := x.Options(1).Guessed; got != c.want {
+			t.Errorf("%v %s: guessed %t", c.kind, c.sql, got)
+		}
+	}
+}
+
+// TestItself: a text that changes how its own rest is read is guessed.
+func TestItself(t *testing.T) {
+	var x Tracker
+	x.See(&session.Start{ID: 1, Login: session.Login{Known: true, Collation: 45}})
+	x.See(&session.Command{ID: 1, Seq: 1, Kind: session.Query, SQL: []byte("set names gbk; select 'x'")})
+	if got := x.Options(1); !got.Guessed {
+		t.Errorf("%+v", got)
+	}
+	x.See(&session.Reply{ID: 1, Seq: 1, Results: []session.Result{{Outcome: session.OK}, {Outcome: session.Rows}}})
+	if got := x.Options(1); got != (sqltext.Options{Charset: sqltext.GBK}) {
+		t.Errorf("afterwards %+v", got)
+	}
+}

@@ -33,8 +33,6 @@ type Result struct {
 	// Class is the most dangerous class of the statements; Unknown when there
 	// is none.
 	Class Class
-	// Secret tells whether the text carries a secret; Mask takes it out.
-	Secret Secret
 }
 
 // Harmless tells whether all statements are, and that there is one.
@@ -52,16 +50,18 @@ func (a *Analyzer) Analyze(text []byte, opt Options) *Result {
 	a.release()
 	r := &a.result
 	a.normal.begin(text)
-	conditional, short := a.read(text, opt)
+	conditional := a.read(text, opt)
 	r.Hash = xxh3.Hash(a.normal.buf)
 	if conditional {
 		a.reread(text, opt)
 	}
-	r.Class = worst(r.Statements)
-	r.Secret = Secret{}
-	if short || maybeSecret(text) {
-		r.Secret = findSecrets(text, opt)
+	for i := range len(r.Statements) - 1 {
+		opt.Guessed = opt.Guessed || r.Statements[i].changesReading()
 	}
+	if isDoubtful(text, opt) && r.Harmless() {
+		a.doubt(text, opt)
+	}
+	r.Class = worst(r.Statements)
 	return r
 }
 
@@ -89,14 +89,14 @@ func (a *Analyzer) release() {
 }
 
 // read reads the text with all conditional comments as code, and tells whether
-// there are any and whether it has a short mark of a secret.
-func (a *Analyzer) read(text []byte, opt Options) (conditional, short bool) {
+// there are any.
+func (a *Analyzer) read(text []byte, opt Options) (conditional bool) {
 	s := NewScanner(text, opt)
 	c := &a.classifier
 	c.begin(text, opt, a.nested)
 	c.read(&s, &a.normal)
 	a.result.Statements = c.list
-	return s.conditional, c.shortMark
+	return s.conditional
 }
 
 // read reads all that s gives. The normalizer, if any, gets the tokens too.

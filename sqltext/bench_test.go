@@ -68,3 +68,18 @@ func BenchmarkLarge(b *testing.B) {
 		a.Analyze(text, Options{})
 	}
 }
+
+// Most texts have no secret: what it costs to see that.
+func BenchmarkMask(b *testing.B) {
+	for _, q := range oltp {
+		b.Run(q.name, func(b *testing.B) {
+			text := []byte(q.text)
+			var buf []byte
+			b.ReportAllocs()
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				buf, _ = Mask(buf[:0], text, Options{})
+			}
+		})
+	}
+}

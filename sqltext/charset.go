@@ -6,9 +6,10 @@ type Charset uint8
 
 // The classes of character sets.
 const (
-	// ASCIISafe: the bytes 0x00 to 0x7f mean ASCII wherever they stand. So it
-	// is in all single-byte sets, UTF-8 and the EUC sets. (swe7, whose letters
-	// take the places of brackets, is read as ASCII too.)
+	// ASCIISafe: the bytes 0x00 to 0x7f mean ASCII wherever they stand, and only
+	// they are spaces and punctuation. So it is in UTF-8, the EUC sets and the
+	// single-byte sets that are not listed below. (swe7, whose letters take the
+	// places of brackets, is read as ASCII too.)
 	ASCIISafe Charset = iota
 	// Big5 is the set big5.
 	Big5
@@ -19,9 +20,15 @@ const (
 	GB18030
 	// SJIS is the sets sjis and cp932.
 	SJIS
+	// SpaceA0 is the single-byte sets in which 0xa0 is a space to the server:
+	// latin1, latin2, latin5, latin7, cp1250, greek, hebrew, dec8, armscii8 and
+	// geostd8.
+	SpaceA0
+	// SpaceFF is those in which 0xff is: cp852, cp866 and keybcs2.
+	SpaceFF
 )
 
-var charsetNames = [...]string{"ascii-safe", "big5", "gbk", "gb18030", "sjis"}
+var charsetNames = [...]string{"ascii-safe", "big5", "gbk", "gb18030", "sjis", "space-a0", "space-ff"}
 
 // String returns the class's name.
 func (c Charset) String() string {
@@ -64,6 +71,17 @@ var pairsOf = [...]*pairs{
 		[3]uint8{trail, 0x40, 0x7e}, [3]uint8{trail, 0x80, 0xfc}),
 }
 
+// highSpace is the byte over 0x7f that the server takes for a space, or 0.
+func (c Charset) highSpace() byte {
+	switch c {
+	case SpaceA0:
+		return 0xa0
+	case SpaceFF:
+		return 0xff
+	}
+	return 0
+}
+
 // CharsetOfCollation returns the class of the collation with the given id, as
 // a handshake response or CHANGE_USER names it. Ids that are not known are
 // ASCIISafe; so are those of ucs2, utf16 and utf32, with which no client can
@@ -82,6 +100,11 @@ func CharsetOfCollation(id uint16) Charset {
 		return GB18030
 	case 13, 88, 95, 96:
 		return SJIS
+	case 2, 3, 5, 8, 9, 15, 16, 20, 21, 25, 26, 27, 30, 31, 32, 34, 41, 42, 44, 47, 48, 49, 64, 66, 69, 70, 71, 77, 78, 79,
+		92, 93, 94, 99:
+		return SpaceA0
+	case 36, 37, 40, 68, 73, 81:
+		return SpaceFF
 	}
 	return ASCIISafe
 }
@@ -89,10 +112,12 @@ func CharsetOfCollation(id uint16) Charset {
 // clientCharsets are the character sets that a client may speak, by name.
 var clientCharsets = map[string]Charset{
 	"big5": Big5, "gbk": GBK, "gb18030": GB18030, "sjis": SJIS, "cp932": SJIS,
-	"armscii8": 0, "ascii": 0, "binary": 0, "cp1250": 0, "cp1251": 0, "cp1256": 0, "cp1257": 0, "cp850": 0,
-	"cp852": 0, "cp866": 0, "dec8": 0, "eucjpms": 0, "euckr": 0, "gb2312": 0, "geostd8": 0, "greek": 0,
-	"hebrew": 0, "hp8": 0, "keybcs2": 0, "koi8r": 0, "koi8u": 0, "latin1": 0, "latin2": 0, "latin5": 0,
-	"latin7": 0, "macce": 0, "macroman": 0, "swe7": 0, "tis620": 0, "ujis": 0, "utf8": 0, "utf8mb3": 0, "utf8mb4": 0,
+	"armscii8": SpaceA0, "cp1250": SpaceA0, "dec8": SpaceA0, "geostd8": SpaceA0, "greek": SpaceA0, "hebrew": SpaceA0,
+	"latin1": SpaceA0, "latin2": SpaceA0, "latin5": SpaceA0, "latin7": SpaceA0,
+	"cp852": SpaceFF, "cp866": SpaceFF, "keybcs2": SpaceFF,
+	"ascii": 0, "binary": 0, "cp1251": 0, "cp1256": 0, "cp1257": 0, "cp850": 0, "eucjpms": 0, "euckr": 0, "gb2312": 0,
+	"hp8": 0, "koi8r": 0, "koi8u": 0, "macce": 0, "macroman": 0, "swe7": 0, "tis620": 0, "ujis": 0, "utf8": 0,
+	"utf8mb3": 0, "utf8mb4": 0,
 }
 
 // serverCharsets are the sets that only a literal's introducer may name.

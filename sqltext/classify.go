@@ -40,8 +40,6 @@ const (
 	maxCTEs  = 8
 )
 
-var mysqlSchema = []byte("mysql")
-
 // classifier follows the tokens of a text and fills in its statements.
 type classifier struct {
 	text []byte
@@ -70,9 +68,6 @@ type classifier struct {
 	hinting bool
 	// started: the statement has a token.
 	started bool
-	// shortMark: KDF, which has a secret among its arguments, is called in the
-	// text, or a table of the schema mysql is written to.
-	shortMark bool
 	// locking: rows are locked.
 	locking bool
 	// into: variables behind INTO are being listed.
@@ -99,7 +94,6 @@ type classifier struct {
 func (c *classifier) begin(text []byte, opt Options, nested int) {
 	c.text, c.opt, c.nested = text, opt, nested
 	c.list, c.tables = c.list[:0], c.tables[:0]
-	c.shortMark = false
 	c.next()
 }
 
@@ -169,8 +163,8 @@ func (c *classifier) name(t Token) {
 	c.callee = unknownCallee
 	info := &wordInfos[t.Word]
 	switch {
-	case c.prev.Op == ')':
-		c.callee = noCallee // (SELECT ...) alias (columns)
+	case c.cannotCall():
+		c.callee = noCallee
 	case t.Kind == Ident:
 		c.callee = int(t.Word)
 		if info.traits&isBare != 0 {
@@ -215,7 +209,7 @@ func (c *classifier) dispatch(t Token) {
 // member takes a name behind a point.
 func (c *classifier) member(t Token) {
 	c.callee = unknownCallee
-	if c.opt.MariaDB && t.Word == wNextval {
+	if (c.opt.MariaDB || c.opt.Guessed) && t.Word == wNextval {
 		c.st.Funcs |= FuncSequence // sequence.NEXTVAL in Oracle mode
 	}
 	switch {
@@ -223,9 +217,6 @@ func (c *classifier) member(t Token) {
 		c.isName = true
 		last := &c.tables[len(c.tables)-1]
 		last.Schema, last.Name = last.Name, t.Span
-		if last.Role&Writes != 0 && sameFold(trimQuotes(last.Schema.Of(c.text)), mysqlSchema) {
-			c.shortMark = true
-		}
 	case c.expect == table && c.mode != inSet:
 		c.takeTable(t) // ".t" names a table of the current schema
 	case c.mode == inSet:
@@ -391,58 +382,6 @@ func (c *classifier) bit() uint64 {
 		return 0
 	}
 	return 1 << c.depth
-}
-
-// calls tells whether parentheses call functions where the classifier is.
-func (c *classifier) calls() bool {
-	return c.mode == inQuery || c.mode == inSet
-}
-
-// call notes a call of a function.
-func (c *classifier) call(callee int, t Token) {
-	c.called = wNone
-	w := Word(callee)
-	info := wordInfos[w]
-	switch {
-	case info.traits&isFunction == 0:
-		if info.traits&(isReserved|isParen) == 0 {
-			c.st.Funcs |= FuncUnknown
-		}
-		return
-	case info.traits&isReserved == 0 && !c.builtIn(info.traits),
-		info.traits&isSpaced != 0 && !c.opt.IgnoreSpace && t.Start != c.prev.End:
-		c.st.Funcs |= FuncUnknown
-		return
-	}
-	switch w {
-	case wKdf:
-		c.shortMark = true
-		c.st.Funcs |= info.funcs
-	case wRand, wUnixTimestamp, wLastInsertId:
-		c.called = w // the arguments decide
-	default:
-		c.st.Funcs |= info.funcs
-	}
-}
-
-func (c *classifier) builtIn(t traits) bool {
-	if c.opt.MariaDB {
-		return t&ofMariaDB != 0
-	}
-	return t&ofMySQL != 0
-}
-
-// argument takes the first token behind a function's parenthesis where it
-// makes a difference.
-func (c *classifier) argument(called Word, t Token) {
-	c.called = wNone
-	empty := t.Kind == Op && t.Op == ')'
-	switch {
-	case called == wLastInsertId && !empty:
-		c.st.Funcs |= FuncSetsInsertID
-	case empty:
-		c.st.Funcs |= wordInfos[called].funcs
-	}
 }
 
 // assign takes = or := .

@@ -65,7 +65,7 @@ func FuzzScanner(f *testing.F) {
 }
 
 // FuzzAnalyze: statements and their parts lie inside the text and in order;
-// a fresh Analyzer and a used one agree; Mask finds what Analyze found.
+// a fresh Analyzer and a used one agree.
 func FuzzAnalyze(f *testing.F) {
 	addSeeds(f)
 	var used Analyzer
@@ -87,12 +87,9 @@ func FuzzAnalyze(f *testing.F) {
 		}
 		var fresh Analyzer
 		again := fresh.Analyze(text, opt)
-		if again.Hash != r.Hash || again.Class != r.Class || again.Secret != r.Secret || len(again.Statements) != len(r.Statements) ||
+		if again.Hash != r.Hash || again.Class != r.Class || len(again.Statements) != len(r.Statements) ||
 			!bytes.Equal(fresh.AppendFingerprint(nil), fingerprint) {
 			t.Fatalf("%q: %+v, then %+v", text, r, again)
-		}
-		if _, secret := Mask(nil, text, opt); r.Secret.Found && !secret.Found {
-			t.Fatalf("%q: Analyze says %+v, Mask %+v", text, r.Secret, secret)
 		}
 	})
 }

@@ -100,11 +100,15 @@ utc_timestamp
 `
 
 // parenWords are keywords, neither reserved everywhere nor functions, that may
-// stand before a parenthesis in a query. (No server lets an unquoted keyword be
-// the name of a stored function, but what is a keyword differs.)
+// stand before a parenthesis in a query. No server lets them be the name of a
+// stored function without quotes.
 const parenWords = `
-against any some of columns path value row rollup nested datetime bit nchar nvarchar json vector
-escape transaction bernoulli system array lateral varchar2 number raw clob qualify minus returning offset
+any some value row datetime bit nchar nvarchar json returning offset
+`
+
+// mysqlParenWords are so in MySQL only: MariaDB calls a stored function.
+const mysqlParenWords = `
+against columns escape rollup transaction
 `
 
 // tightWords are keywords after which a parenthesis is written without a

@@ -184,6 +184,14 @@ var secretShapes = []string{
 	"UPDATE mysql.user SET authentication_string = LIT",
 	"INSERT INTO mysql.user VALUES (LIT, LIT)",
 	"SELECT 1; SET PASSWORD = LIT; SELECT 'x'",
+	"CREATE USER u IDENTIFED BY LIT",
+	"CREATE USER u WITH PASSWORD LIT",
+	"SET PASSWORD FOR 'u'@'h' LIT",
+	"SET @pwd = LIT, @b = 'c'",
+	"SET GLOBAL x_token = LIT",
+	"EXECUTE IMMEDIATE 'ALTER USER u IDENTIFIED BY ?' USING LIT",
+	"EXECUTE IMMEDIATE CONCAT('ALTER USER u IDENTIFIED', ' BY ', LIT)",
+	"CALL mysql.set_up('h', LIT)",
 }
 
 // genSecret draws a literal and the piece of it that must not be seen.
@@ -212,6 +220,8 @@ func TestMaskLaw(t *testing.T) {
 		}
 		var opt Options
 		opt.Guessed = rapid.Bool().Draw(t, "guessed")
+		opt.MariaDB = rapid.Bool().Draw(t, "mariadb")
+		opt.Charset = rapid.SampledFrom([]Charset{ASCIISafe, SpaceA0, SpaceFF}).Draw(t, "charset")
 		out, secret := Mask(nil, []byte(text), opt)
 		if !secret.Found {
 			t.Fatalf("nothing found in %q", text)
@@ -220,10 +230,6 @@ func TestMaskLaw(t *testing.T) {
 			if bytes.Contains(out, []byte(core)) {
 				t.Fatalf("secret %s of %q in %q", core, text, out)
 			}
-		}
-		var a Analyzer
-		if got := a.Analyze([]byte(text), opt).Secret; got != secret {
-			t.Fatalf("Analyze says %v, Mask %v of %q", got, secret, text)
 		}
 		if !opt.Guessed {
 			sameTokens(t, []byte(text), out, opt)
@@ -317,6 +323,72 @@ func TestMarkLaw(t *testing.T) {
 		got := firstMark([]byte(text))
 		if (got >= 0) != (want >= 0) {
 			t.Fatalf("%q: %d, want one at %d", text, got, want)
+		}
+	})
+}
+
+// What Analyze says of a statement does not depend on the white space and the
+// comments between its tokens, nor on the case of its keywords.
+func TestSpaceLaw(t *testing.T) {
+	texts := scriptTexts(t, "classify")
+	rapid.Check(t, func(t *rapid.T) {
+		text := []byte(rapid.SampledFrom(texts).Draw(t, "text"))
+		opt := Options{MariaDB: rapid.Bool().Draw(t, "mariadb")}
+		var a, b Analyzer
+		x := a.Analyze(text, opt)
+		for _, st := range x.Statements {
+			if st.Flags&(Conditional|Unterminated) != 0 {
+				t.Skip("what is a comment, or a string, is not certain")
+			}
+		}
+		spaced := respace(t, text, opt)
+		y := b.Analyze(spaced, opt)
+		if len(x.Statements) != len(y.Statements) {
+			t.Fatalf("%q has %d statements, %q %d", text, len(x.Statements), spaced, len(y.Statements))
+		}
+		for i := range x.Statements {
+			if one, other := classLine(&x.Statements[i]), classLine(&y.Statements[i]); one != other {
+				t.Fatalf("%q: %s, %q: %s", text, one, spaced, other)
+			}
+		}
+		if x.Hash != y.Hash {
+			t.Fatalf("%q and %q have the fingerprints %s and %s", text, spaced, a.AppendFingerprint(nil), b.AppendFingerprint(nil))
+		}
+	})
+}
+
+// respace writes other white space and comments wherever a text has some.
+func respace(t *rapid.T, text []byte, opt Options) []byte {
+	out := []byte(genSpace(t))
+	s := NewScanner(text, opt)
+	at := 0
+	for tok := s.Next(); tok.Kind != EOF; tok = s.Next() {
+		between := text[at:tok.Start]
+		if len(between) > 0 && len(trimSpace(between)) == 0 && at > 0 {
+			between = []byte(genSpace(t))
+		}
+		word := bytes.Clone(tok.Of(text))
+		member := len(out) > 0 && out[len(out)-1] == '.' // t.select is a column
+		if tok.Kind == Ident && !member && wordInfos[tok.Word].traits&isReserved != 0 && rapid.Bool().Draw(t, "case") {
+			word = bytes.ToUpper(word)
+		}
+		out = append(append(out, between...), word...)
+		at = tok.End
+	}
+	return append(append(out, text[at:]...), genSpace(t)...)
+}
+
+// The fingerprint of a fingerprint is that fingerprint.
+func TestFingerprintTwiceLaw(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := render(t, words(rapid.SampledFrom(shapes).Draw(t, "shape")))
+		var a Analyzer
+		a.Analyze([]byte(text), Options{IgnoreSpace: true})
+		once := a.AppendFingerprint(nil)
+		// pt-query-digest's (?+) is no SQL; a list of one is what it stands for.
+		a.Analyze(bytes.ReplaceAll(once, []byte("?+"), []byte("?")), Options{})
+		if twice := a.AppendFingerprint(nil); !bytes.Equal(once, twice) {
+			t.Fatalf("%q becomes %s, then %s", text, once, twice)
 		}
 	})
 }

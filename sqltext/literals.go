@@ -13,7 +13,8 @@ func (s *Scanner) quote(start int) Token {
 // quoted reads a token that begins at start and has its opening quote at open.
 func (s *Scanner) quoted(k Kind, start, open int) Token {
 	q := s.text[open]
-	escapes := q != '`' && !s.opt.NoBackslashEscapes && k != Quoted
+	name := q == '`' || q == '"' && s.opt.ANSIQuotes
+	escapes := !name && !s.opt.NoBackslashEscapes
 	end, ok := s.quoteEnd(open+1, q, escapes)
 	if !ok {
 		s.unterminated = true

@@ -10,17 +10,19 @@ import (
 type traits uint16
 
 const (
-	isKeyword  traits = 1 << iota // of some server, reserved or not
-	isReserved                    // never a name without quotes
-	isValue                       // stands for a value
-	isFunction                    // built in, or a keyword that reads like one
-	isBare                        // a function without parentheses too
-	isTight                       // no space before its parenthesis
-	isParen                       // may stand before a parenthesis, and calls nothing
-	isSpaced                      // not built in when a space follows
-	isAction                      // has an entry in actions
-	ofMySQL                       // built into MySQL
-	ofMariaDB                     // built into MariaDB
+	isKeyword       traits = 1 << iota // of some server, reserved or not
+	isReserved                         // never a name without quotes
+	isValue                            // stands for a value
+	isFunction                         // built in, or a keyword that reads like one
+	isBare                             // a function without parentheses too
+	isTight                            // no space before its parenthesis
+	isParen                            // may stand before a parenthesis, and calls nothing
+	isParenMySQL                       // the same, in MySQL only
+	isSpaced                           // not built in when a space follows
+	isSpacedMariaDB                    // the same, in MariaDB only
+	isAction                           // has an entry in actions
+	ofMySQL                            // built into MySQL
+	ofMariaDB                          // built into MariaDB
 )
 
 // wordInfo is what is known of a Word.
@@ -64,6 +66,7 @@ func init() {
 	mark(valueWords, isKeyword|isValue)
 	mark(bareWords, isBare)
 	mark(parenWords, isKeyword|isParen)
+	mark(mysqlParenWords, isKeyword|isParenMySQL)
 	mark(tightWords, isTight)
 	for _, g := range builtins {
 		t := isFunction | isTight
@@ -78,6 +81,7 @@ func init() {
 		}
 	}
 	mark(spaceSensitive, isSpaced)
+	mark(mariadbSpaceSensitive, isSpacedMariaDB)
 	for w, a := range actions {
 		if a != actNone {
 			wordInfos[w].traits |= isAction
@@ -93,7 +97,7 @@ func init() {
 func mark(list string, t traits) []Word {
 	var words []Word
 	for _, s := range strings.Fields(list) {
-		w := WordOf(s)
+		w := wordOf(s)
 		if w == 0 {
 			w = Word(len(wordTexts))
 			wordTexts = append(wordTexts, s)

@@ -8,14 +8,16 @@ import (
 // What counts as a secret:
 //
 //   - what follows IDENTIFIED BY, WITH ... BY or AS, VIA ... USING, and REPLACE
-//     beside them; SET PASSWORD;
+//     beside them; SET PASSWORD. So it is where the statement has an error, which
+//     people make: IDENTIFED BY, a password without quotes, no BY or no =;
 //   - the value of an option or variable whose name ends in password, secret and
 //     the like, in every statement that is not a query or DML: CHANGE MASTER,
-//     START REPLICA, CREATE SERVER, SET GLOBAL, SET @...;
+//     START REPLICA, CREATE SERVER, SET GLOBAL, SET @...; of a variable, also when
+//     it ends in pass, pw, token or some kind of key;
 //   - key and password arguments of PASSWORD, AES_ENCRYPT, ENCODE and their kind,
 //     in every statement;
 //   - all literals written to mysql.user and its kind, and to
-//     authentication_string; all arguments of CALL mysql.rds_set_...;
+//     authentication_string; all arguments of procedures of the schema mysql;
 //   - a user's password in CONNECTION = 'mysql://...';
 //   - a literal whose text is a statement with a secret, as in PREPARE ... FROM,
 //     except where it is data of INSERT, REPLACE, UPDATE, DELETE or LOAD;
@@ -35,11 +37,25 @@ type hidden struct {
 // inside by ***) and all else byte for byte, and tells what it found. Where it
 // cannot be sure, as behind a literal without an end, it masks all that follows.
 func Mask(dst, text []byte, opt Options) ([]byte, Secret) {
-	if !maybeSecret(text) && !maybeSecretShort(text) {
+	if !maybeSecret(text) {
 		return append(dst, text...), Secret{}
 	}
 	var m masker
 	m.find(text, opt)
+	return m.appendTo(dst, text), m.secret
+}
+
+// MaskLiterals is Mask for a text that has to do with a secret which it does
+// not show, as SET @p = 'x' may after PREPARE s FROM 'ALTER USER u IDENTIFIED BY
+// ?': all its literals are replaced.
+func MaskLiterals(dst, text []byte, opt Options) ([]byte, Secret) {
+	m := masker{whole: true}
+	m.find(text, opt)
+	return m.appendTo(dst, text), m.secret
+}
+
+// appendTo appends text with what is hidden replaced.
+func (m *masker) appendTo(dst, text []byte) []byte {
 	at := 0
 	for _, k := range m.hidden {
 		dst = append(dst, text[at:k.Start]...)
@@ -50,14 +66,7 @@ func Mask(dst, text []byte, opt Options) ([]byte, Secret) {
 		}
 		at = k.End
 	}
-	return append(dst, text[at:]...), m.secret
-}
-
-// findSecrets tells what Mask would find.
-func findSecrets(text []byte, opt Options) Secret {
-	var m masker
-	m.find(text, opt)
-	return m.secret
+	return append(dst, text[at:]...)
 }
 
 // masker collects the marks of a text from all ways to read it.
@@ -65,20 +74,22 @@ type masker struct {
 	hidden []hidden
 	secret Secret
 	nested int
-	// open: the text ends where a secret should follow.
+	// whole: all literals are secrets.
+	whole bool
+	// open: the text is the beginning of a statement that may go on with a
+	// secret.
 	open bool
 }
 
 // find fills in the masker, with marks sorted and apart.
 func (m *masker) find(text []byte, opt Options) {
 	m.findAs(text, opt, true)
-	if opt.Guessed {
-		if len(text) > maxReread {
-			m.hide(text)
-		} else {
-			for _, other := range otherOptions(text, opt) {
-				m.findAs(text, other, false)
-			}
+	switch others := otherOptions(text, opt); {
+	case opt.Guessed && len(text) > maxReread:
+		m.hide(text)
+	case len(text) <= maxReread:
+		for _, other := range others {
+			m.findAs(text, other, false)
 		}
 	}
 	if m.secret.Any() {
@@ -94,28 +105,6 @@ func (m *masker) hide(text []byte) {
 	m.secret = Secret{Found: true, Params: true}
 }
 
-// otherOptions returns the options that a session whose options are guessed may
-// have instead, as far as the text reads differently with them.
-func otherOptions(text []byte, opt Options) (list []Options) {
-	sets := []Charset{opt.Charset}
-	for _, c := range text {
-		if c >= 0x80 {
-			sets = []Charset{ASCIISafe, GBK, Big5, SJIS}
-			break
-		}
-	}
-	for _, set := range sets {
-		for i := range 4 {
-			o := opt
-			o.Charset, o.ANSIQuotes, o.NoBackslashEscapes = set, i&1 != 0, i&2 != 0
-			if o != opt {
-				list = append(list, o)
-			}
-		}
-	}
-	return list
-}
-
 // findAs reads the text with certain options as each kind of server does. When
 // the options are not certain and the text does not end well with them, they
 // are wrong, and nothing is taken.
@@ -127,11 +116,12 @@ func (m *masker) findAs(text []byte, opt Options, certain bool) {
 	}
 	seen := &versions{}
 	seen.add(0)
-	seen.full = len(text) > maxReread
+	seen.full = len(text) > maxReread || !certain && len(text) > maxRereadOften
 	for i := 0; i < seen.n && !seen.full; i++ {
-		for _, mariadb := range []bool{false, true} {
+		for _, r := range readings {
+			r.version, r.seen = seen.list[i], seen
 			s := NewScanner(text, opt)
-			s.reading = &reading{mariadb, seen.list[i], seen}
+			s.reading = &r
 			m.read(&s, false)
 		}
 	}
@@ -142,7 +132,7 @@ func (m *masker) findAs(text []byte, opt Options, certain bool) {
 
 // read reads the text once.
 func (m *masker) read(s *Scanner, certain bool) {
-	w := watch{text: s.full, opt: s.opt, nested: m.nested}
+	w := watch{text: s.full, opt: s.opt, nested: m.nested, whole: m.whole}
 	w.begin()
 	s.Comments = true
 	for t := s.Next(); t.Kind != EOF && !s.unterminated; t = s.Next() {
@@ -151,7 +141,7 @@ func (m *masker) read(s *Scanner, certain bool) {
 	if s.unterminated && certain {
 		w.hidden = []hidden{{Span: m.fromFirstMark(s.full, w.hidden)}}
 	}
-	if m.nested > 0 && (s.unterminated || w.expecting()) && w.isAccount() {
+	if m.nested > 0 && (s.unterminated || w.expecting() || w.account || w.identified) && w.isAccount() {
 		m.open = true
 	}
 	if s.unterminated && !certain {
@@ -165,11 +155,12 @@ func (m *masker) read(s *Scanner, certain bool) {
 // fromFirstMark is all of a text from the first mark on: when the text has no
 // proper end, its quotes may pair in another way than it seems.
 func (m *masker) fromFirstMark(text []byte, found []hidden) Span {
-	start := len(text)
-	for _, n := range []int{firstMark(text), firstShortMark(text)} {
-		if n >= 0 {
-			start = min(start, n)
-		}
+	start := firstSign(text)
+	if start < 0 {
+		start = len(text)
+	}
+	if m.whole {
+		start = 0
 	}
 	if len(found) > 0 {
 		start = min(start, found[0].Start)

@@ -18,7 +18,7 @@ func (s *Scanner) operator(start int) (Token, bool) {
 	case '#':
 		return s.lineComment(start)
 	case '-':
-		if next == '-' && (len(rest) == 2 || rest[2] <= ' ' || rest[2] == 0x7f) {
+		if next == '-' && s.endsDashes(rest[2:]) {
 			return s.lineComment(start)
 		}
 		if next == '>' {
@@ -49,6 +49,18 @@ func (s *Scanner) operator(start int) (Token, bool) {
 		}
 	}
 	return s.op(Operator(rest[0]), start, 1), true
+}
+
+// endsDashes tells whether what follows -- makes it a comment: nothing, a space
+// or a control character.
+func (s *Scanner) endsDashes(rest []byte) bool {
+	if len(rest) == 0 || rest[0] <= ' ' || rest[0] == 0x7f || s.isSpace(rest[0]) {
+		return true
+	}
+	if rest[0] > 0x7f && s.pairs == nil {
+		s.unterminated = true
+	}
+	return false
 }
 
 func (s *Scanner) op(op Operator, start, n int) Token {
@@ -128,24 +140,44 @@ func (s *Scanner) commentEnd(i int) int {
 // code enters a comment whose content is code; i is behind its exclamation
 // mark. It may have a version, or be for MariaDB only.
 func (s *Scanner) code(start, i int, mariadb bool) (Token, bool) {
-	version := 0
-	if end := s.skipDigits(i); end >= i+5 {
-		end = min(end, i+6)
-		for _, c := range s.text[i:end] {
-			version = version*10 + int(c-'0')
-		}
-		i = end
+	v, end := s.version(i)
+	v.mariadb = mariadb
+	if s.reading != nil && s.reading.five {
+		end = min(end, i+shortVersion)
 	}
-	if mariadb || version >= firstCondition {
+	if v.isConditional() {
 		s.conditional = true
-		if s.reading != nil && !s.reading.runs(version, mariadb) {
-			t := s.token(Comment, start, s.nestedEnd(i))
+		if s.reading != nil && !s.reading.runs(v) {
+			t := s.token(Comment, start, s.nestedEnd(end))
 			return t, s.Comments
 		}
 	}
 	s.inCode = true
-	s.pos = i
+	s.pos = end
 	return Token{}, false
+}
+
+// shortVersion is how many digits the version behind /*! has at least. A sixth
+// belongs to it in MariaDB, and in newer versions of MySQL where a space
+// follows.
+const shortVersion = 5
+
+// version reads the version at i, and returns the offset behind its sixth digit
+// if it has one.
+func (s *Scanner) version(i int) (condition, int) {
+	var c condition
+	end := s.skipDigits(i)
+	if end < i+shortVersion {
+		return c, i
+	}
+	end = min(end, i+shortVersion+1)
+	for n, d := range s.text[i:end] {
+		c.long = c.long*10 + int(d-'0')
+		if n < shortVersion {
+			c.short = c.long
+		}
+	}
+	return c, end
 }
 
 // nestedEnd returns the offset behind a conditional comment that the server

@@ -60,20 +60,26 @@ func (c *classifier) prepareEnd() {
 	case wPrepare, wExecute:
 		c.st.Flags |= MoreTables
 	}
-	if c.prepare != prepareText && c.prepare != prepareUsing {
-		return // Unknown
+	if c.prepare == prepareName {
+		return // EXECUTE: PREPARE told
 	}
-	if c.nested >= maxNested {
-		return
+	if c.prepare != prepareText && c.prepare != prepareUsing || c.nested >= maxNested {
+		c.st.SQLMode = unsureMode
+		c.st.Flags |= CharsetUnknown
+		return // Unknown
 	}
 	text := AppendString(nil, c.text[c.source.Start:c.source.End], c.opt)
 	inner := Analyzer{nested: c.nested + 1}
 	r := inner.Analyze(text, c.opt)
 	c.st.Class = r.Class
-	c.shortMark = c.shortMark || r.Secret.Any()
 	for i := range r.Statements {
-		c.st.Funcs |= r.Statements[i].Funcs
-		c.st.Flags |= r.Statements[i].Flags &^ Conditional
+		st := &r.Statements[i]
+		c.st.Funcs |= st.Funcs
+		c.st.Flags |= st.Flags &^ Conditional
+		if st.changesReading() {
+			c.st.SQLMode = unsureMode // it depends on whether it is executed
+			c.st.Flags |= CharsetUnknown
+		}
 	}
 	if len(r.Statements) != 1 {
 		c.st.Class = Unknown

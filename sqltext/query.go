@@ -94,6 +94,7 @@ func (c *classifier) expected(t Token) {
 		case wDual:
 			c.expect = nothing
 		case wLateral:
+			c.callee = noCallee
 		case wOj:
 			c.callee = noCallee
 			if c.prev.Op != '{' {
@@ -251,7 +252,7 @@ func (c *classifier) actTail(a action, w Word, bit uint64) {
 		}
 	case actUpdate, actShare:
 		if c.prev.Word == wFor && c.prev.Kind == Ident || a == actShare && c.prev.Word == wIn {
-			c.locks()
+			c.locking = true
 		} else if a == actUpdate {
 			c.mainVerb(w)
 		}
@@ -265,11 +266,6 @@ func (c *classifier) actTail(a action, w Word, bit uint64) {
 	}
 }
 
-// locks notes a locking read. One that is only explained locks nothing.
-func (c *classifier) locks() {
-	c.locking = c.st.Verb != Explain || c.st.Flags&Executes != 0
-}
-
 // actTarget does what the keywords before a target do.
 func (c *classifier) actTarget(a action, w Word, bit uint64) {
 	switch a {
@@ -279,9 +275,7 @@ func (c *classifier) actTarget(a action, w Word, bit uint64) {
 			c.expect = nothing
 		}
 	case actFile:
-		if c.prev.Word == wInto && c.st.Verb != Explain {
-			c.st.Flags |= IntoFile
-		} else if c.prev.Word == wInto && c.st.Flags&Executes != 0 {
+		if c.prev.Word == wInto && (c.st.Verb != Explain || c.st.Flags&Executes != 0) {
 			c.st.Flags |= IntoFile
 		}
 	case actTable:
@@ -317,8 +311,8 @@ func (c *classifier) mainVerb(w Word) {
 	v := verbs[w]
 	if c.st.Verb != Explain {
 		c.st.Verb, c.st.Class = v.verb, v.class
-	} else if c.st.Flags&Executes != 0 {
-		c.st.Class = v.class
+	} else {
+		c.st.Class = c.explained(w)
 	}
 	c.ctes &^= c.bit()
 	c.startQuery(w)

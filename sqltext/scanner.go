@@ -85,6 +85,7 @@ type Scanner struct {
 	text  []byte // cut at the end of a hint while inside one
 	full  []byte
 	pairs *pairs
+	space byte // over 0x7f, or 0
 	opt   Options
 	pos   int
 	last  Token
@@ -109,11 +110,14 @@ func NewScanner(text []byte, opt Options) Scanner {
 	if int(opt.Charset) < len(pairsOf) {
 		s.pairs = pairsOf[opt.Charset]
 	}
+	s.space = opt.Charset.highSpace()
 	return s
 }
 
 // Unterminated tells whether a literal, a quoted identifier or a comment met
-// so far had no end. Its token reaches to the end of the text.
+// so far had no end, so that its token reaches to the end of the text; or
+// whether it is not certain that there was none: "--" with a byte over 0x7f
+// behind it begins a comment in some character sets.
 func (s *Scanner) Unterminated() bool { return s.unterminated }
 
 // What a token may begin with.
@@ -192,6 +196,10 @@ func (s *Scanner) next() Token {
 		case atSpace:
 			s.pos = start + 1
 		case atIdent:
+			if s.space != 0 && text[start] == s.space {
+				s.pos = start + 1
+				continue
+			}
 			return s.ident(start)
 		case atDigit:
 			return s.digits(start)
@@ -253,20 +261,23 @@ func (s *Scanner) ident(start int) Token {
 
 func (s *Scanner) identEnd(i int) int {
 	text := s.text
-	if s.pairs == nil {
+	if s.pairs == nil && s.space == 0 {
 		for i < len(text) && identBytes[text[i]] {
 			i++
 		}
 		return i
 	}
-	for i < len(text) && identBytes[text[i]] {
-		if s.pairs.at(text, i) {
+	for i < len(text) && identBytes[text[i]] && !s.isSpace(text[i]) {
+		if s.pairs != nil && s.pairs.at(text, i) {
 			i++
 		}
 		i++
 	}
 	return i
 }
+
+// isSpace tells whether a byte over 0x7f is a space.
+func (s *Scanner) isSpace(c byte) bool { return s.space != 0 && c == s.space }
 
 // prefixed reads what begins with b, n or x.
 func (s *Scanner) prefixed(start int) Token {
@@ -313,7 +324,7 @@ func (s *Scanner) variable(start int) Token {
 	if i < len(s.text) && (s.text[i] == '`' || s.text[i] == '\'' || s.text[i] == '"') {
 		return s.quoted(UserVar, start, i)
 	}
-	for i < len(s.text) && (identBytes[s.text[i]] || s.text[i] == '.') {
+	for i < len(s.text) && (identBytes[s.text[i]] && !s.isSpace(s.text[i]) || s.text[i] == '.') {
 		i++
 	}
 	return s.token(UserVar, start, i)

@@ -223,3 +223,14 @@ func scriptMask(text []byte, opt Options) string {
 	}
 	return mark + printable(out)
 }
+
+// scriptTexts returns the texts of a script that stand as they are, each a line.
+func scriptTexts(t *testing.T, name string) (texts []string) {
+	datadriven.RunTest(t, "testdata/script/"+name, func(_ *testing.T, d *datadriven.TestData) string {
+		if !d.HasArg("escaped") && !d.HasArg("whole") {
+			texts = append(texts, strings.Split(d.Input, "\n")...)
+		}
+		return d.Expected
+	})
+	return texts
+}

@@ -1,5 +1,7 @@
 package sqltext
 
+import "bytes"
+
 // Secret tells what of a text is secret.
 type Secret struct {
 	// Found: the text holds a secret, which Mask replaces.
@@ -12,17 +14,16 @@ type Secret struct {
 // Any tells whether there is a secret or a place for one.
 func (s Secret) Any() bool { return s.Found || s.Params }
 
-// secretMarks are the pieces of text without one of which nothing is a secret.
-// (KDF is too short to look for this way; the classifier and Mask see to it.)
+// secretMarks are the pieces of text without one of which, a short mark or a
+// variable of a secret's name nothing is a secret.
 var secretMarks = []string{
-	"password", "passwd", "passphrase", "identified", "secret", "encrypt", "decrypt", "encode", "decode", "asymmetric",
-	"keyring", "authentication", "challenge_response", "wsrep_sst_auth", "connection", "rds_set_",
+	"password", "passwd", "passphrase", "dentif", "secret", "encrypt", "decrypt", "encode", "decode", "asymmetric",
+	"keyring", "authentication", "challenge_response", "wsrep_", "connection", "rds_set_", "global", "persist",
 	"mysql.", "mysql`", "mysql\"", "mysql ",
 }
 
-// shortMarks are too short for that search. The classifier knows their words;
-// Mask looks for them byte by byte.
-var shortMarks = []string{"kdf", "mysql"}
+// shortMarks are too short for that search and are looked for byte by byte.
+var shortMarks = []string{"kdf", "pwd", "mysql"}
 
 // The search for marks is Wu and Manber's: the last two letters of a window
 // tell how far the next mark can be, at best the whole window. It looks at a
@@ -39,6 +40,8 @@ var (
 	markShift [1 << pairBits]uint8
 	// marksEnding lists the marks whose first markWindow letters end so.
 	marksEnding [1 << pairBits][]string
+	// beginsShort tells with which bytes a short mark begins.
+	beginsShort [256]bool
 )
 
 func init() {
@@ -46,6 +49,9 @@ func init() {
 		letters[c], letters[c-0x20] = c-'a'+1, c-'a'+1
 	}
 	letters['_'] = 'z' - 'a' + 2
+	for _, mark := range shortMarks {
+		beginsShort[mark[0]], beginsShort[mark[0]-0x20] = true, true
+	}
 	for i := range markShift {
 		markShift[i] = markWindow - 1
 	}
@@ -62,13 +68,44 @@ func init() {
 // letterPair numbers two letters.
 func letterPair(a, b byte) int { return int(letters[a])<<5 | int(letters[b]) }
 
-// maybeSecret tells whether the text holds a mark, so that it is worth looking
-// at closely. When it does not, and no short mark is a word of it, nothing in
-// the text is secret.
-func maybeSecret(text []byte) bool { return firstMark(text) >= 0 }
+// maybeSecret tells whether the text holds a sign of a secret, so that it is
+// worth looking at closely. When it does not, nothing in it is secret.
+func maybeSecret(text []byte) bool {
+	return firstMark(text) >= 0 || firstShortMark(text) >= 0 || firstVariable(text) >= 0
+}
 
-// firstMark returns the offset behind the first mark in the text, or -1. Every
-// secret has a mark before it.
+// firstSign returns the offset behind the first sign of a secret, or -1. Every
+// secret has a sign before it.
+func firstSign(text []byte) int {
+	first := -1
+	for _, n := range []int{firstMark(text), firstShortMark(text), firstVariable(text)} {
+		if n >= 0 && (first < 0 || n < first) {
+			first = n
+		}
+	}
+	return first
+}
+
+// firstVariable returns the offset behind the first variable with the name of a
+// secret, or -1.
+func firstVariable(text []byte) int {
+	for i := 0; ; {
+		n := bytes.IndexByte(text[i:], '@')
+		if n < 0 {
+			return -1
+		}
+		i += n + 1
+		end := i
+		for end < len(text) && (identBytes[text[end]] || bytes.IndexByte([]byte("@.`'\""), text[end]) >= 0) {
+			end++
+		}
+		if isSecretVariable(bytes.Trim(text[i:end], "@`'\" ")) {
+			return end
+		}
+	}
+}
+
+// firstMark returns the offset behind the first mark in the text, or -1.
 func firstMark(text []byte) int {
 	for i := markWindow - 1; i < len(text); {
 		p := letterPair(text[i-1], text[i])
@@ -89,17 +126,18 @@ func firstMark(text []byte) int {
 
 // firstShortMark is firstMark for the short marks.
 func firstShortMark(text []byte) int {
-	first := -1
-	for _, mark := range shortMarks {
-		if n := indexFold(text, mark); n >= 0 && (first < 0 || n+len(mark) < first) {
-			first = n + len(mark)
+	for i, c := range text {
+		if !beginsShort[c] {
+			continue
+		}
+		for _, mark := range shortMarks {
+			if hasFold(text[i:], mark) {
+				return i + len(mark)
+			}
 		}
 	}
-	return first
+	return -1
 }
-
-// maybeSecretShort tells whether the text holds a short mark.
-func maybeSecretShort(text []byte) bool { return firstShortMark(text) >= 0 }
 
 // hasFold tells whether text begins with a lower-case mark, in any case.
 func hasFold(text []byte, mark string) bool {
@@ -143,6 +181,24 @@ func isSecretName(name []byte) bool {
 	return indexFold(name, "secret_") >= 0 // s3_secret_key, keyring_..._secret_id
 }
 
+// variableEndings are those of variables that hold a secret, beside the above.
+// (As columns, such names are mostly other things.)
+var variableEndings = []string{"pass", "pw", "psw", "passcode", "token", "credential", "credentials", "apikey", "api_key",
+	"access_key", "private_key", "crypt_key", "encryption_key", "aes_key", "filekey", "role_id"}
+
+// isSecretVariable tells whether a variable of this name holds a secret.
+func isSecretVariable(name []byte) bool {
+	if isSecretName(name) || sameFold(name, []byte("key")) {
+		return true
+	}
+	for _, e := range variableEndings {
+		if n := len(name) - len(e); n >= 0 && sameWord(name[n:], e) {
+			return true
+		}
+	}
+	return false
+}
+
 // cryptoArgs are which arguments of a function are secret, counted from 1.
 type cryptoArgs struct{ from, to int }
 
@@ -153,7 +209,7 @@ var cryptoFunctions = map[string]cryptoArgs{
 	"validate_password_strength": {1, lastArg}, "encrypt": {1, 1}, "kdf": {1, 1},
 	"aes_encrypt": {2, 2}, "aes_decrypt": {2, 2}, "des_encrypt": {2, 2}, "des_decrypt": {2, 2},
 	"encode": {2, 2}, "decode": {2, 2},
-	"asymmetric_encrypt": {3, 3}, "asymmetric_decrypt": {3, 3}, "asymmetric_sign": {3, 3},
+	"asymmetric_encrypt": {3, 3}, "asymmetric_decrypt": {3, 3}, "asymmetric_sign": {3, 3}, "asymmetric_derive": {2, 2},
 	"create_asymmetric_pub_key": {2, 2}, "keyring_key_store": {3, 3},
 }
 

@@ -2,6 +2,13 @@
 // pass over the bytes gives the tokens, a fingerprint, what each statement
 // does, which tables it names, and whether it carries a secret. It never
 // panics, takes linear time, and borrows the text that it is given.
+//
+// A text does not tell everything. A view may call a stored function, a server
+// may have a stored function with the name of one that is built in only since a
+// later version, and the point and line functions of MariaDB with an unusual
+// number of arguments are stored ones: all these are classed Read. The secret in
+// SET @a = 'x' shows only by the variable's name, and not before a PREPARE that
+// asks for it.
 package sqltext
 
 // Options tell how a session's server reads text. They follow from the
@@ -24,8 +31,9 @@ type Options struct {
 	// built in and what $$ means.
 	MariaDB bool
 	// Guessed: the fields above were not seen but assumed, as for a session
-	// joined in mid-life. Masking is then stricter: where a different mode or
-	// character set would end a string elsewhere, all that follows is masked.
+	// joined in mid-life. The class is then the worst that the text has in any
+	// mode and character set, and masking is stricter: where a different one
+	// would end a string elsewhere, all that follows is masked.
 	Guessed bool
 }
 

@@ -15,9 +15,12 @@ func TestCharsetOfCollation(t *testing.T) {
 		GBK:     {28, 87, 1052, 1111},
 		GB18030: {248, 249, 250},
 		SJIS:    {13, 88, 95, 96, 1037, 1112, 1119, 1120},
-		// latin1, utf8mb3, utf8mb4 (MySQL 8's default too), binary, ujis, euckr,
+		// latin1, latin2, latin7, cp1250, greek, hebrew, dec8, armscii8, geostd8.
+		SpaceA0: {8, 47, 1032, 9, 41, 26, 25, 16, 3, 32, 92},
+		SpaceFF: {36, 40, 37, 1060}, // cp866, cp852, keybcs2
+		// utf8mb3, utf8mb4 (MySQL 8's default too), binary, ujis, euckr, cp1251,
 		// utf8mb4_uca1400_ai_ci, and numbers of nothing.
-		ASCIISafe: {8, 33, 45, 255, 63, 12, 19, 2304, 0, 1024, 65535},
+		ASCIISafe: {33, 45, 255, 63, 12, 19, 51, 2304, 0, 1024, 65535},
 	}
 	for want, list := range ids {
 		for _, id := range list {
@@ -30,7 +33,7 @@ func TestCharsetOfCollation(t *testing.T) {
 
 func TestCharsetByName(t *testing.T) {
 	for name, want := range map[string]Charset{
-		"utf8mb4": ASCIISafe, "UTF8": ASCIISafe, "latin1": ASCIISafe, "GBK": GBK, "Big5": Big5, "cp932": SJIS, "sjis": SJIS,
+		"utf8mb4": ASCIISafe, "UTF8": ASCIISafe, "latin1": SpaceA0, "cp866": SpaceFF, "GBK": GBK, "Big5": Big5, "cp932": SJIS, "sjis": SJIS,
 		"gb18030": GB18030,
 	} {
 		if got, ok := CharsetByName([]byte(name)); got != want || !ok {
@@ -46,7 +49,7 @@ func TestCharsetByName(t *testing.T) {
 
 // The names in tables by constant have one for each.
 func TestNames(t *testing.T) {
-	for c := ASCIISafe; c <= SJIS; c++ {
+	for c := ASCIISafe; c <= SpaceFF; c++ {
 		if c.String() == "?" || c.String() == "" {
 			t.Errorf("character set %d has no name", c)
 		}
@@ -63,17 +66,17 @@ func TestNames(t *testing.T) {
 
 func TestWordOf(t *testing.T) {
 	for _, s := range []string{"select", "SELECT", "SeLeCt"} {
-		if w := WordOf(s); w != wSelect || w.String() != "select" {
+		if w := wordOf(s); w != wSelect || w.String() != "select" {
 			t.Errorf("%s is %v", s, w)
 		}
 	}
 	for _, s := range []string{"", "selec", "selects", "s\x7flect", "_elect", "st_geometrycollectionfromtexu", strings.Repeat("a", 100)} {
-		if w := WordOf(s); w != 0 || w.String() != "" {
+		if w := wordOf(s); w != 0 || w.String() != "" {
 			t.Errorf("%q is the word %q", s, w)
 		}
 	}
 	for w := range wordTexts[1:] {
-		if w := Word(w + 1); WordOf(w.String()) != w {
+		if w := Word(w + 1); wordOf(w.String()) != w {
 			t.Errorf("%s is not found", w)
 		}
 	}
@@ -236,6 +239,22 @@ func TestLongConditional(t *testing.T) {
 	text = append(text, "; set password = 'x'"...)
 	if out, secret := Mask(nil, text, Options{}); string(out) != "'***'" || secret != (Secret{true, true}) {
 		t.Errorf("masked to %d bytes, %+v", len(out), secret)
+	}
+}
+
+func TestMaskLiterals(t *testing.T) {
+	for text, want := range map[string]string{
+		"SET @a = 'x', @b = 5, @c = @d":       "SET @a = '***', @b = '***', @c = @d",
+		"EXECUTE s USING 'x', 0x12, NULL":     "EXECUTE s USING '***', '***', NULL",
+		"SELECT 1; SET @a = 'x'":              "SELECT '***'; SET @a = '***'",
+		"SET @a = 'x":                         "'***'",
+		"SELECT @a":                           "SELECT @a",
+		"SELECT 'x' /* it's x */ INTO @a, @b": "SELECT '***' /*****/ INTO @a, @b",
+	} {
+		out, secret := MaskLiterals(nil, []byte(text), Options{})
+		if string(out) != want || secret.Found != (text != want) {
+			t.Errorf("%s: %s, %+v", text, out, secret)
+		}
 	}
 }
 

@@ -46,6 +46,12 @@ func (s *Statement) Harmless() bool {
 	return s.Class == Read || s.Class == Session || s.Class == Transaction && s.Verb != XA
 }
 
+// changesReading tells whether the text of later statements may read differently
+// after this one.
+func (s *Statement) changesReading() bool {
+	return s.SQLMode != SQLMode{} || !s.Charset.Empty() || s.Flags&CharsetUnknown != 0
+}
+
 // Flags are facts about a statement.
 type Flags uint32
 

@@ -243,11 +243,21 @@ func (c *classifier) explainName(t Token) {
 func (c *classifier) explainVerb(w Word) {
 	c.mode = inQuery
 	c.verb = w
-	c.st.Class = Read
-	if c.st.Flags&Executes != 0 {
-		c.st.Class = verbs[w].class
-	}
+	c.st.Class = c.explained(w)
 	c.startQuery(w)
+}
+
+// explained is the class of explaining a statement with a verb. To plan a
+// statement, MariaDB reads and locks rows that are found by a unique key.
+func (c *classifier) explained(w Word) Class {
+	v := verbs[w]
+	switch {
+	case c.st.Flags&Executes != 0:
+		return v.class
+	case v.class == Write:
+		return LockingRead
+	}
+	return Read
 }
 
 // simpleName takes the name behind USE or CALL.

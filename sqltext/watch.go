@@ -48,6 +48,7 @@ type watch struct {
 	nested int
 	hidden []hidden
 	params bool
+	whole  bool // all literals are secrets
 
 	setting setting
 	// fresh: the next word begins a statement.
@@ -55,8 +56,14 @@ type watch struct {
 	// verb is the statement's first word.
 	verb Word
 	prev Token
+	// account: in CREATE or ALTER USER or SERVER.
+	account bool
 	// identified: IDENTIFIED was seen, so BY and AS come before secrets.
 	identified bool
+	// bare: a secret without quotes may follow, in error.
+	bare bool
+	// option: an option is being assigned, no variable of the user's.
+	option bool
 	// expect: the next literal is a secret. held: it is one if a parenthesis
 	// comes first, of a function.
 	expect, held bool
@@ -84,7 +91,8 @@ type watch struct {
 
 // begin readies the watch for a statement.
 func (w *watch) begin() {
-	*w = watch{text: w.text, opt: w.opt, nested: w.nested, hidden: w.hidden, params: w.params, fresh: true}
+	*w = watch{text: w.text, opt: w.opt, nested: w.nested, hidden: w.hidden, params: w.params, whole: w.whole, all: w.whole,
+		fresh: true}
 }
 
 func (w *watch) mark(s Span) { w.hidden = append(w.hidden, hidden{Span: s}) }
@@ -131,18 +139,50 @@ func (w *watch) token(t Token) {
 		return
 	case Introducer:
 		return
-	case Ident:
-		w.word(t, w.text[t.Start:t.End], t.Word)
-	case Quoted:
-		w.word(t, trimQuotes(w.text[t.Start:t.End]), wNone)
+	case Ident, Quoted:
+		if w.takeBare(t) {
+			break
+		}
+		if t.Kind == Ident {
+			w.word(t, w.text[t.Start:t.End], t.Word)
+		} else {
+			w.word(t, trimQuotes(w.text[t.Start:t.End]), wNone)
+		}
 	case String, Hex, Bits, Int, Decimal, Float, Param:
 		w.literal(t)
 	case Op:
 		w.operator(t)
 	default:
+		w.takeBare(t)
 		w.expect, w.held, w.joins = false, false, false
 	}
 	w.prev = t
+}
+
+// takeBare hides a secret that was written without quotes, and all that follows
+// it: it may be of any characters. In double quotes under ANSI_QUOTES it is of
+// known length.
+func (w *watch) takeBare(t Token) bool {
+	bare := w.bare
+	w.bare = false
+	switch {
+	case !bare, t.Word == wRandom, t.Word == wPassword, t.Word == wOldPassword, t.Word == wFor, t.Word == wTo:
+		return false
+	case t.Kind == Ident && w.isCalled(t):
+		return false
+	case t.Kind == Quoted:
+		w.mark(t.Span)
+	default:
+		w.mark(Span{t.Start, len(w.text)})
+	}
+	w.expect = false
+	return true
+}
+
+// isCalled tells whether a parenthesis follows a word.
+func (w *watch) isCalled(t Token) bool {
+	rest := trimSpace(w.text[t.End:])
+	return len(rest) > 0 && rest[0] == '('
 }
 
 func (w *watch) comment(t Token) {
@@ -161,20 +201,20 @@ func (w *watch) word(t Token, name []byte, word Word) {
 		w.fresh = false
 		w.setting, w.verb = settingOf(word), word
 	}
-	if (word == wSelect || word == wWith) && w.setting == inOther && w.verb == wCreate && !w.identified {
-		w.setting = inAsk // of a view, a table or a routine
-	}
+	w.object(word)
 	expect, plugin := w.expect, w.plugin
 	w.expect, w.held, w.joins, w.plugin, w.connection = false, expect, false, false, false
 	switch word {
 	case wIdentified, wChallengeResponse:
 		w.identified = w.verb != wLoad // LOAD XML ... ROWS IDENTIFIED BY '<row>'
+		w.expect = w.account           // in error, without BY
 	case wBy, wAs, wUsing, wReplace:
-		w.expect = w.identified || w.setPassword
+		w.expect = w.identified || w.setPassword || w.account
+		w.bare = word == wBy && w.expect
 	case wWith, wVia, wOr:
 		w.plugin = w.identified
 	case wTo:
-		w.expect = w.setPassword
+		w.expect, w.bare = w.setPassword, w.setPassword
 	case wConnection:
 		w.connection = w.setting == inOther
 	case wBegin, wThen, wElse, wDo, wLoop, wRepeat:
@@ -182,6 +222,7 @@ func (w *watch) word(t Token, name []byte, word Word) {
 	case wPassword:
 		w.expect = !plugin && (w.setting == inOther || w.setting == inAssign)
 		w.setPassword = w.setPassword || w.setting == inAssign && w.prev.Word == wSet
+		w.bare = w.setPassword && w.prev.Word == wSet
 	default:
 		w.name(name)
 		if w.value && (w.prev.Op == '=' || w.prev.Op == OpAssign) && w.isValue(t) {
@@ -190,11 +231,29 @@ func (w *watch) word(t Token, name []byte, word Word) {
 	}
 }
 
+// object takes note of what CREATE and ALTER are about.
+func (w *watch) object(word Word) {
+	if w.setting != inOther {
+		return
+	}
+	switch word {
+	case wUser, wServer:
+		switch w.prev.Word {
+		case wCreate, wAlter, wReplace: // CREATE OR REPLACE
+			w.account = w.prev.Kind == Ident
+		}
+	case wSelect, wWith:
+		if w.verb == wCreate && !w.identified && !w.account {
+			w.setting = inAsk // of a view, a table or a routine
+		}
+	}
+}
+
 // isValue tells whether a word behind SET x = is a string without quotes: no
 // function, no qualified name, no DEFAULT.
 func (w *watch) isValue(t Token) bool {
 	rest := trimSpace(w.text[t.End:])
-	if len(rest) > 0 && (rest[0] == '(' || rest[0] == '.') {
+	if w.isCalled(t) || len(rest) > 0 && rest[0] == '.' {
 		return false
 	}
 	switch t.Word {
@@ -210,12 +269,26 @@ func (w *watch) name(name []byte) {
 	switch {
 	case isSecretName(name):
 		w.expect = w.setting == inOther || w.setting == inAssign || sameFold(name, []byte("authentication_string"))
+	case w.setting == inAssign && isSecretVariable(name):
+		w.expect = true
+	case w.setting == inOther && w.isMisspelt(name):
+		w.identified, w.expect = true, w.account
 	case member && w.setting == inDML && w.verb != wDelete && w.schemaIsMySQL && isAccountTable(name):
 		w.all = true
-	case member && w.verb == wCall && hasFold(name, "rds_set_"):
+	case member && w.verb == wCall && (w.schemaIsMySQL || hasFold(name, "rds_set_")):
 		w.all = true
 	}
-	w.schemaIsMySQL = sameFold(name, mysqlSchema)
+	w.schemaIsMySQL = sameFold(name, []byte("mysql"))
+}
+
+// isMisspelt tells whether a word is meant for IDENTIFIED: IDENTIFED, INDENTIFIED,
+// or with a space that is none to the server.
+func (w *watch) isMisspelt(name []byte) bool {
+	const longest = len("indentifieed")
+	if indexFold(name, "dentif") <= 0 {
+		return false
+	}
+	return w.account || len(name) <= longest && name[len(name)-1]|0x20 == 'd'
 }
 
 // isAccountTable tells whether a table of the schema mysql holds secrets.
@@ -231,8 +304,8 @@ func isAccountTable(name []byte) bool {
 // literal takes a literal or a placeholder.
 func (w *watch) literal(t Token) {
 	expect, joins, plugin, connection := w.expect, w.joins, w.plugin, w.connection
-	w.expect, w.held, w.joins, w.plugin, w.connection = false, false, false, false, false
-	secret := w.all || joins && t.Kind == String
+	w.expect, w.held, w.joins, w.plugin, w.connection, w.bare = false, false, false, false, false, false
+	secret := w.all || joins && t.Kind == String || w.setPassword && t.Kind == String && w.endsAccount()
 	switch t.Kind {
 	case Int, Decimal, Float:
 		const digit = 1 // a switch, not a secret
@@ -254,6 +327,12 @@ func (w *watch) literal(t Token) {
 	}
 }
 
+// endsAccount tells whether what was just read is an account's name, in SET
+// PASSWORD FOR 'u'@'h' 'x', which lacks its =.
+func (w *watch) endsAccount() bool {
+	return w.prev.Kind == Ident && w.prev.Word == wNone || w.prev.Kind == UserVar && w.prev.End-w.prev.Start > 1
+}
+
 // hasURLPassword tells whether a literal is a URL that names a user.
 func hasURLPassword(literal []byte) bool {
 	_, rest, ok := bytes.Cut(literal, []byte("://"))
@@ -267,11 +346,11 @@ const maxNestedText = 3
 // nestedText marks a literal that holds a statement with a secret.
 func (w *watch) nestedText(t Token) {
 	raw := w.text[t.Start:t.End]
-	if !maybeSecret(raw) && !maybeSecretShort(raw) {
+	if !maybeSecret(raw) && !beginsAccount(raw) {
 		return
 	}
-	ddl := w.verb == wCreate || w.verb == wAlter
-	if w.nested >= maxNestedText || ddl && freeSecret(raw, false) {
+	free := w.option || w.verb == wCreate || w.verb == wAlter
+	if w.nested >= maxNestedText || free && freeSecret(raw, false) {
 		w.mark(t.Span)
 		return
 	}
@@ -281,13 +360,22 @@ func (w *watch) nestedText(t Token) {
 		w.mark(t.Span)
 	}
 	w.params = w.params || inner.secret.Params
-	w.all = w.all || inner.open // CONCAT('... IDENTIFIED BY ''', 'secret', '''')
+	// CONCAT('... IDENTIFIED BY ''', 'secret', '''') and EXECUTE IMMEDIATE '...
+	// IDENTIFIED BY ?' USING 'secret'.
+	w.all = w.all || inner.open || inner.secret.Params && w.verb == wExecute
+}
+
+// beginsAccount tells whether a literal begins with CREATE USER or ALTER USER.
+func beginsAccount(literal []byte) bool {
+	s := NewScanner(literal[1:], Options{})
+	verb, object := s.Next(), s.Next()
+	return (verb.Word == wCreate || verb.Word == wAlter) && object.Word == wUser
 }
 
 // operator takes punctuation.
 func (w *watch) operator(t Token) {
 	expect, held := w.expect, w.held
-	w.expect, w.held, w.joins = false, false, false
+	w.expect, w.held, w.joins, w.bare = false, false, false, false
 	switch t.Op {
 	case ';':
 		w.begin()
@@ -310,12 +398,13 @@ func (w *watch) operator(t Token) {
 
 // assign takes = or := .
 func (w *watch) assign(expect bool, t Token) {
+	w.option = w.setting == inAssign && w.prev.Kind != UserVar
 	switch {
 	case w.setPassword:
-		w.expect = true
+		w.expect, w.bare = true, w.depth == 0
 	case w.prev.Kind == UserVar || w.prev.Kind == SysVar:
 		name := bytes.Trim(w.text[w.prev.Start:w.prev.End], "@`'\" ")
-		if isSecretName(name) && (w.setting == inAssign || t.Op == OpAssign) {
+		if isSecretVariable(name) && (w.setting == inAssign || t.Op == OpAssign) {
 			w.value = w.setting == inAssign
 			w.expect = true
 		}
@@ -371,6 +460,6 @@ func (w *watch) comma() {
 	}
 	w.plugin, w.connection = false, false
 	if w.depth == 0 {
-		w.value, w.setPassword = false, false
+		w.value, w.setPassword, w.option = false, false, false
 	}
 }

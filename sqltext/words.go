@@ -6,8 +6,8 @@ package sqltext
 // version of this package; do not store them.
 type Word uint16
 
-// WordOf returns the Word of a spelling in any case, or 0.
-func WordOf(spelling string) Word { return lookup([]byte(spelling), 0, len(spelling)) }
+// wordOf returns the Word of a spelling in any case, or 0.
+func wordOf(spelling string) Word { return lookup([]byte(spelling), 0, len(spelling)) }
 
 // String returns the word in lower case, "" for 0.
 func (w Word) String() string {
@@ -20,14 +20,9 @@ func (w Word) String() string {
 // The words that the classifier, the fingerprint and the mask look at.
 const (
 	wNone Word = iota
-	wAesDecrypt
-	wAesEncrypt
 	wAll
 	wAlter
 	wAnalyze
-	wAnd
-	wAny
-	wArray
 	wAs
 	wAtomic
 	wAuthorization
@@ -52,7 +47,6 @@ const (
 	wClone
 	wClose
 	wColumn
-	wColumns
 	wCommit
 	wConcat
 	wConnection
@@ -64,36 +58,25 @@ const (
 	wDebug
 	wDebugSync
 	wDeclare
-	wDecode
 	wDefault
 	wDefiner
-	wDelayed
 	wDelete
-	wDesDecrypt
-	wDesEncrypt
 	wDesc
 	wDescribe
 	wDiagnostics
-	wDiscard
 	wDo
 	wDrop
 	wDual
 	wDumpfile
 	wDuplicate
-	wEach
 	wElse
 	wElseif
-	wEncode
-	wEncrypt
 	wEnd
 	wEvent
 	wExcept
 	wExecute
-	wExists
-	wExpire
 	wExplain
 	wExtended
-	wFactor
 	wFalse
 	wFetch
 	wFlush
@@ -110,32 +93,24 @@ const (
 	wHard
 	wHaving
 	wHelp
-	wHighPriority
-	wHistory
 	wId
 	wIdentified
 	wIf
-	wIgnore
 	wImmediate
 	wImport
 	wIn
 	wIndex
-	wInfile
 	wInsert
 	wInstall
 	wInstance
 	wIntersect
 	wInto
 	wIs
-	wIterate
 	wJoin
-	wJsonTable
-	wKdf
 	wKey
 	wKill
 	wLastInsertId
 	wLateral
-	wLeave
 	wLibrary
 	wLike
 	wLimit
@@ -145,47 +120,34 @@ const (
 	wLocked
 	wLogfile
 	wLoop
-	wLowPriority
-	wMaster
+	wMember
 	wMinus
-	wMode
 	wNames
 	wNext
 	wNextval
 	wNot
-	wNowait
 	wNull
-	wOf
 	wOff
 	wOffset
 	wOj
-	wOld
 	wOldPassword
 	wOn
 	wOpen
 	wOptimize
-	wOptional
-	wOptions
 	wOr
 	wOrder
 	wOutfile
 	wPackage
-	wPartition
 	wPartitions
-	wPassphrase
 	wPassword
-	wPath
 	wPersist
 	wPersistOnly
 	wPrepare
-	wPrevious
 	wProcedure
 	wPurge
 	wQuery
-	wQuick
 	wRand
 	wRandom
-	wRead
 	wRecover
 	wRecursive
 	wReferences
@@ -207,19 +169,15 @@ const (
 	wRow
 	wSavepoint
 	wSchema
-	wSchemas
 	wSelect
 	wSequence
 	wServer
-	wSession
 	wSet
 	wShare
 	wShow
 	wShutdown
 	wSignal
-	wSkip
 	wSoft
-	wSource
 	wSqlMode
 	wStacked
 	wStart
@@ -248,7 +206,6 @@ const (
 	wValues
 	wVia
 	wView
-	wWhen
 	wWhere
 	wWhile
 	wWindow
@@ -262,14 +219,9 @@ const (
 
 // namedWords has the spelling of each Word above.
 var namedWords = [wNamed]string{
-	wAesDecrypt:         "aes_decrypt",
-	wAesEncrypt:         "aes_encrypt",
 	wAll:                "all",
 	wAlter:              "alter",
 	wAnalyze:            "analyze",
-	wAnd:                "and",
-	wAny:                "any",
-	wArray:              "array",
 	wAs:                 "as",
 	wAtomic:             "atomic",
 	wAuthorization:      "authorization",
@@ -294,7 +246,6 @@ var namedWords = [wNamed]string{
 	wClone:              "clone",
 	wClose:              "close",
 	wColumn:             "column",
-	wColumns:            "columns",
 	wCommit:             "commit",
 	wConcat:             "concat",
 	wConnection:         "connection",
@@ -306,36 +257,25 @@ var namedWords = [wNamed]string{
 	wDebug:              "debug",
 	wDebugSync:          "debug_sync",
 	wDeclare:            "declare",
-	wDecode:             "decode",
 	wDefault:            "default",
 	wDefiner:            "definer",
-	wDelayed:            "delayed",
 	wDelete:             "delete",
-	wDesDecrypt:         "des_decrypt",
-	wDesEncrypt:         "des_encrypt",
 	wDesc:               "desc",
 	wDescribe:           "describe",
 	wDiagnostics:        "diagnostics",
-	wDiscard:            "discard",
 	wDo:                 "do",
 	wDrop:               "drop",
 	wDual:               "dual",
 	wDumpfile:           "dumpfile",
 	wDuplicate:          "duplicate",
-	wEach:               "each",
 	wElse:               "else",
 	wElseif:             "elseif",
-	wEncode:             "encode",
-	wEncrypt:            "encrypt",
 	wEnd:                "end",
 	wEvent:              "event",
 	wExcept:             "except",
 	wExecute:            "execute",
-	wExists:             "exists",
-	wExpire:             "expire",
 	wExplain:            "explain",
 	wExtended:           "extended",
-	wFactor:             "factor",
 	wFalse:              "false",
 	wFetch:              "fetch",
 	wFlush:              "flush",
@@ -352,32 +292,24 @@ var namedWords = [wNamed]string{
 	wHard:               "hard",
 	wHaving:             "having",
 	wHelp:               "help",
-	wHighPriority:       "high_priority",
-	wHistory:            "history",
 	wId:                 "id",
 	wIdentified:         "identified",
 	wIf:                 "if",
-	wIgnore:             "ignore",
 	wImmediate:          "immediate",
 	wImport:             "import",
 	wIn:                 "in",
 	wIndex:              "index",
-	wInfile:             "infile",
 	wInsert:             "insert",
 	wInstall:            "install",
 	wInstance:           "instance",
 	wIntersect:          "intersect",
 	wInto:               "into",
 	wIs:                 "is",
-	wIterate:            "iterate",
 	wJoin:               "join",
-	wJsonTable:          "json_table",
-	wKdf:                "kdf",
 	wKey:                "key",
 	wKill:               "kill",
 	wLastInsertId:       "last_insert_id",
 	wLateral:            "lateral",
-	wLeave:              "leave",
 	wLibrary:            "library",
 	wLike:               "like",
 	wLimit:              "limit",
@@ -387,47 +319,34 @@ var namedWords = [wNamed]string{
 	wLocked:             "locked",
 	wLogfile:            "logfile",
 	wLoop:               "loop",
-	wLowPriority:        "low_priority",
-	wMaster:             "master",
+	wMember:             "member",
 	wMinus:              "minus",
-	wMode:               "mode",
 	wNames:              "names",
 	wNext:               "next",
 	wNextval:            "nextval",
 	wNot:                "not",
-	wNowait:             "nowait",
 	wNull:               "null",
-	wOf:                 "of",
 	wOff:                "off",
 	wOffset:             "offset",
 	wOj:                 "oj",
-	wOld:                "old",
 	wOldPassword:        "old_password",
 	wOn:                 "on",
 	wOpen:               "open",
 	wOptimize:           "optimize",
-	wOptional:           "optional",
-	wOptions:            "options",
 	wOr:                 "or",
 	wOrder:              "order",
 	wOutfile:            "outfile",
 	wPackage:            "package",
-	wPartition:          "partition",
 	wPartitions:         "partitions",
-	wPassphrase:         "passphrase",
 	wPassword:           "password",
-	wPath:               "path",
 	wPersist:            "persist",
 	wPersistOnly:        "persist_only",
 	wPrepare:            "prepare",
-	wPrevious:           "previous",
 	wProcedure:          "procedure",
 	wPurge:              "purge",
 	wQuery:              "query",
-	wQuick:              "quick",
 	wRand:               "rand",
 	wRandom:             "random",
-	wRead:               "read",
 	wRecover:            "recover",
 	wRecursive:          "recursive",
 	wReferences:         "references",
@@ -449,19 +368,15 @@ var namedWords = [wNamed]string{
 	wRow:                "row",
 	wSavepoint:          "savepoint",
 	wSchema:             "schema",
-	wSchemas:            "schemas",
 	wSelect:             "select",
 	wSequence:           "sequence",
 	wServer:             "server",
-	wSession:            "session",
 	wSet:                "set",
 	wShare:              "share",
 	wShow:               "show",
 	wShutdown:           "shutdown",
 	wSignal:             "signal",
-	wSkip:               "skip",
 	wSoft:               "soft",
-	wSource:             "source",
 	wSqlMode:            "sql_mode",
 	wStacked:            "stacked",
 	wStart:              "start",
@@ -490,7 +405,6 @@ var namedWords = [wNamed]string{
 	wValues:             "values",
 	wVia:                "via",
 	wView:               "view",
-	wWhen:               "when",
 	wWhere:              "where",
 	wWhile:              "while",
 	wWindow:             "window",
