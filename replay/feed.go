@@ -116,6 +116,7 @@ func (f *feeder) event(e session.Event) error {
 
 func (f *feeder) command(s *fed, c *session.Command) {
 	f.r.stats.Commands.Add(int64(f.r.options.Copies))
+	f.dialects.See(c)
 	if c.Kind == session.ChangeUser {
 		s.change = c.Seq
 	}
@@ -131,7 +132,6 @@ func (f *feeder) command(s *fed, c *session.Command) {
 		i.think = f.schedule.scale(max(c.At-s.answered, 0))
 	}
 	f.put(s, i)
-	f.dialects.See(c)
 }
 
 // put hands an item to all copies of a session.

@@ -72,6 +72,7 @@ func (m *planner) see(e session.Event) {
 		p.Last = max(p.Last, at)
 		p.Length = max(p.Length, m.schedule.due(at))
 	}
+	m.dialects.See(e)
 	switch e := e.(type) {
 	case *session.Start:
 		m.start(e)
@@ -83,11 +84,13 @@ func (m *planner) see(e session.Event) {
 		}
 	case *session.Gap:
 		p.Gaps++
+		if j := m.judges[id]; j != nil {
+			j.gap(e)
+		}
 	case *session.End:
 		delete(m.judges, id)
 		m.open--
 	}
-	m.dialects.See(e)
 }
 
 func (m *planner) start(s *session.Start) {
@@ -107,7 +110,7 @@ func (m *planner) start(s *session.Start) {
 	}
 	m.judges[s.ID] = nil
 	if m.options.Filter.takes(s) {
-		m.judges[s.ID] = &judge{policy: m.options.Policy}
+		m.judges[s.ID] = newJudge(m.options.Policy, s)
 	} else {
 		p.Filtered++
 	}

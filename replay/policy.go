@@ -11,11 +11,14 @@ import (
 // Policy says which commands may reach the target.
 type Policy struct {
 	// Writes lets commands through that change data, take locks or define
-	// schema objects. Without it only what surely changes nothing is sent.
+	// schema objects, and those whose text does not tell what they do: CALL,
+	// EXECUTE, compound statements. Without it only what surely changes nothing
+	// is sent, and KILL: it reaches no connection but the replay's own.
 	Writes bool
 	// Admin lets statements through that change the server itself: accounts,
 	// global variables, files on the server. Never let through, whatever is
-	// said here, are shutdown, replication and clone commands.
+	// said here, are shutdown, replication and clone commands (unless a CALL or
+	// an EXECUTE hides them: the target account's privileges are the last guard).
 	Admin bool
 	// Match, when set, lets only statements through whose text matches. What
 	// sets up a session (SET, USE, transactions, prepared statements' upkeep)
@@ -31,6 +34,19 @@ type judge struct {
 	open    map[uint32]verdict // by the recorded statement id
 	last    verdict            // of the statement prepared last
 	file    session.Skip       // what became of the Query that file data belongs to
+	names   names
+}
+
+// newJudge returns the judge of a recorded session.
+func newJudge(p Policy, s *session.Start) *judge {
+	return &judge{policy: p, names: names{partial: s.Joined}}
+}
+
+// gap takes note of what was lost in the recording.
+func (j *judge) gap(g *session.Gap) {
+	if g.Client {
+		j.names.forget()
+	}
 }
 
 // analyzers are shared among sessions: each needs one only for a moment.
@@ -57,6 +73,7 @@ func (j *judge) rule(c *session.Command, opt sqltext.Options) verdict {
 	case session.ResetConnection, session.ChangeUser:
 		clear(j.pending)
 		clear(j.open)
+		j.names.reset()
 	case session.CloseStatement:
 		delete(j.open, c.Statement)
 	}
@@ -66,8 +83,9 @@ func (j *judge) rule(c *session.Command, opt sqltext.Options) verdict {
 func (j *judge) decide(c *session.Command, opt sqltext.Options) verdict {
 	switch {
 	case c.Masked:
-		return verdict{skip: session.SkipSecret}
+		return j.unsendable(c, opt, session.SkipSecret)
 	case c.Cut:
+		j.names.forget() // what was cut off may have prepared something
 		return verdict{skip: session.SkipCut}
 	}
 	switch c.Kind {
@@ -87,6 +105,17 @@ func (j *judge) decide(c *session.Command, opt sqltext.Options) verdict {
 		return verdict{skip: session.SkipUnsupported}
 	}
 	return verdict{}
+}
+
+// unsendable returns the verdict on a command that can't be sent; what its text
+// would have prepared is remembered.
+func (j *judge) unsendable(c *session.Command, opt sqltext.Options, why session.Skip) verdict {
+	if c.Kind == session.Query {
+		a := analyzers.Get().(*sqltext.Analyzer)
+		defer analyzers.Put(a)
+		j.names.note(c.SQL, a.Analyze(c.SQL, opt).Statements, why)
+	}
+	return verdict{skip: why}
 }
 
 // statement decides about a command on a prepared statement: as was decided
@@ -147,6 +176,9 @@ func (j *judge) text(sql []byte, opt sqltext.Options) verdict {
 	if v.kill != nil {
 		v.skip = killable(r, v.kill)
 	}
+	if v.skip == session.NotSkipped {
+		v.skip = j.names.refuses(sql, r.Statements)
+	}
 	if len(r.Statements) != 1 {
 		v.verb = sqltext.NoVerb
 	}
@@ -156,6 +188,7 @@ func (j *judge) text(sql []byte, opt sqltext.Options) verdict {
 	if m := j.policy.Match; m != nil && !passes && v.skip == session.NotSkipped && !m.Match(sql) {
 		v.skip = session.SkipFilter
 	}
+	j.names.note(sql, r.Statements, v.skip)
 	return v
 }
 

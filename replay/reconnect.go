@@ -109,6 +109,7 @@ func (u *runner) reconnect() bool {
 		return false
 	}
 	u.r.stats.Reconnects.Add(1)
+	u.judge.names.forget() // they were the old connection's
 	for _, c := range u.memory.setup {
 		if _, err := u.conn.Do(c, nil); err != nil {
 			u.lost()

@@ -19,7 +19,7 @@ type runner struct {
 	id    uint64 // in the run
 	box   *mailbox
 	conn  Conn
-	judge judge
+	judge *judge
 	timer *time.Timer
 
 	batch    []item // taken from the mailbox, from next on not handled yet
@@ -34,7 +34,7 @@ type runner struct {
 }
 
 func newRunner(r *Replayer, start *session.Start, due int64) *runner {
-	return &runner{r: r, start: start, due: due, id: r.nextID(), box: newMailbox(), judge: judge{policy: r.options.Policy}}
+	return &runner{r: r, start: start, due: due, id: r.nextID(), box: newMailbox(), judge: newJudge(r.options.Policy, start)}
 }
 
 // run replays the session to its end.
@@ -167,6 +167,7 @@ func (u *runner) handle(i *item) {
 			u.conn.Learn(e)
 		}
 	case *session.Gap:
+		u.judge.gap(e)
 		if u.conn != nil {
 			u.conn.Gap(e)
 		}

@@ -10,8 +10,8 @@ package report
 
 import (
 	"myreplay/compare"
+	"myreplay/dialect"
 	"myreplay/session"
-	"myreplay/sqltext"
 )
 
 // The two sides of a comparison, as indexes.
@@ -35,6 +35,7 @@ type Builder struct {
 	options    Options
 	statements *statements
 	texts      session.Texts
+	dialects   dialect.Tracker
 	sources    map[uint64]*source
 	joins      map[joinKey]*joined
 	runs       [2]map[uint64]*joined // by the run's own session id
@@ -63,7 +64,6 @@ type Builder struct {
 // source is a recorded session that texts come from.
 type source struct {
 	user, schema string
-	options      sqltext.Options
 	lossy        bool
 	encrypted    bool
 	commands     uint64
@@ -140,6 +140,7 @@ func (b *Builder) Replayed(e session.Event) {
 // runs are compared.
 func (b *Builder) capture(e session.Event) {
 	side := b.options.Sides != TwoRuns
+	b.dialects.See(e)
 	switch e := e.(type) {
 	case *session.Start:
 		b.source(e.ID).begin(e)
@@ -169,7 +170,7 @@ func (b *Builder) capture(e session.Event) {
 func (b *Builder) Again() {
 	b.pass++
 	clear(b.sources)
-	b.texts = session.Texts{}
+	b.texts, b.dialects = session.Texts{}, dialect.Tracker{}
 }
 
 // eachCopy calls f for each copy of a recorded session.
@@ -206,7 +207,6 @@ func (s *source) begin(e *session.Start) {
 	s.login(&e.Login)
 	s.lossy = e.Joined
 	s.encrypted = e.Encrypted
-	s.options = sqltext.Options{Charset: sqltext.CharsetOfCollation(e.Login.Collation), MariaDB: isMariaDB(e.ServerVersion)}
 }
 
 func (s *source) login(l *session.Login) {
@@ -228,7 +228,7 @@ func (b *Builder) captureCommand(c *session.Command, side bool) {
 	s := b.source(c.ID)
 	s.commands++
 	s.known = max(s.known, c.Seq)
-	class, sql := b.classOf(c, s)
+	class, sql := b.classOf(c)
 	for i := range b.options.Copies {
 		j := b.join(b.key(c.ID, i))
 		if side {
@@ -267,13 +267,12 @@ func (s *source) change(c *session.Command) {
 		s.schema = string(c.Payload[1:min(len(c.Payload), 1+maxNameBytes)])
 	case c.Kind == session.ChangeUser && c.Login != nil:
 		s.login(c.Login)
-		s.options = sqltext.Options{Charset: sqltext.CharsetOfCollation(c.Login.Collation), MariaDB: s.options.MariaDB}
 	}
 }
 
 // classOf returns the class of a command, nil for kinds that get no reply, and
 // the text that it runs.
-func (b *Builder) classOf(c *session.Command, s *source) (*class, []byte) {
+func (b *Builder) classOf(c *session.Command) (*class, []byte) {
 	if !c.Kind.HasReply() {
 		return nil, nil
 	}
@@ -285,7 +284,9 @@ func (b *Builder) classOf(c *session.Command, s *source) (*class, []byte) {
 	if sql == nil {
 		return b.statements.ofKind(c.Kind), nil
 	}
-	return b.statements.ofText(g, sql, &s.options), sql
+	o := b.dialects.Options(c.ID)
+	o.Guessed = false // the likeliest reading does for a fingerprint
+	return b.statements.ofText(g, sql, o), sql
 }
 
 // describe fills in what the capture says of a command.

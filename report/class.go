@@ -26,7 +26,6 @@ type class struct {
 	tables      []table
 	about       compare.Statement
 	explain     bool
-	setsOptions bool
 	isOther     bool
 
 	users, schemas names

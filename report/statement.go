@@ -97,16 +97,12 @@ func (s *statements) share(sql []byte) []byte {
 	return known
 }
 
-// ofText returns the class of a statement text. A text that sets how texts are
-// read changes opt.
-func (s *statements) ofText(g group, sql []byte, opt *sqltext.Options) *class {
-	hash := maphash.Bytes(s.seed, sql) + uint64(g)*groupStep + optionsHash(opt)
+// ofText returns the class of a statement text.
+func (s *statements) ofText(g group, sql []byte, opt sqltext.Options) *class {
+	hash := maphash.Bytes(s.seed, sql) + uint64(g)*groupStep + optionsHash(&opt)
 	at := &s.slots[hash%slotCount]
 	if at.hash != hash || at.class == nil {
-		*at = slot{hash, s.analyze(g, sql, *opt)}
-	}
-	if at.class.setsOptions && g == runs {
-		s.apply(sql, opt)
+		*at = slot{hash, s.analyze(g, sql, opt)}
 	}
 	return at.class
 }
@@ -121,18 +117,6 @@ func optionsHash(o *sqltext.Options) uint64 {
 		}
 	}
 	return h * 0xbf58476d1ce4e5b9
-}
-
-// apply changes opt as a text with SET sql_mode or SET NAMES does.
-func (s *statements) apply(sql []byte, opt *sqltext.Options) {
-	r := s.analyzer.Analyze(sql, *opt)
-	for i := range r.Statements {
-		st := &r.Statements[i]
-		st.SQLMode.Apply(opt)
-		if c, ok := sqltext.CharsetByName(st.Charset.Of(sql)); ok {
-			opt.Charset = c
-		}
-	}
 }
 
 func (s *statements) analyze(g group, sql []byte, opt sqltext.Options) *class {
@@ -190,7 +174,6 @@ func (c *class) describe(sql []byte, r *sqltext.Result) {
 	var verbs []string
 	for i := range r.Statements {
 		st := &r.Statements[i]
-		c.setsOptions = c.setsOptions || st.SQLMode != sqltext.SQLMode{} || !st.Charset.Empty()
 		if i < maxItemTables {
 			verbs = append(verbs, strings.ToUpper(st.Verb.String()))
 		}

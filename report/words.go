@@ -182,5 +182,3 @@ func listOf(list []Count) string {
 	}
 	return strings.Join(parts, ", ")
 }
-
-func isMariaDB(version string) bool { return strings.Contains(strings.ToLower(version), "mariadb") }
