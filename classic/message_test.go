@@ -206,6 +206,19 @@ func TestOKDeduced(t *testing.T) {
 	}
 }
 
+// TestOKText reads the text of an OK packet without SESSION_TRACK: with its
+// length, as servers send it (this one MariaDB 10.11), and bare, as it is
+// documented.
+func TestOKText(t *testing.T) {
+	head := []byte{0, 2, 1, 2, 0, 0, 0}
+	for _, text := range []string{"&Records: 2  Duplicates: 0  Warnings: 0", "Records: 2  Duplicates: 0  Warnings: 0"} {
+		var o OK
+		if err := o.Decode(append(head[:len(head):len(head)], text...), Protocol41); err != nil || string(o.Info) != "Records: 2  Duplicates: 0  Warnings: 0" {
+			t.Errorf("%q: %v, %q", text, err, o.Info)
+		}
+	}
+}
+
 // TestStateChanges reads what servers track: MariaDB puts several variables
 // into one block, a GTID has a byte before it.
 func TestStateChanges(t *testing.T) {

@@ -35,13 +35,10 @@ func (o *OK) Decode(payload []byte, caps Capability) error {
 	o.Status = r.Uint16()
 	o.Warnings = r.Uint16()
 	if r.Len() > 0 {
-		switch {
-		case caps.Has(SessionTrack):
+		if caps.Has(SessionTrack) {
 			o.tracked(&r)
-		case caps == 0:
+		} else {
 			o.deduce(r)
-		default:
-			o.Info = r.Rest()
 		}
 	}
 	return formatError("OK packet", &r)
@@ -55,8 +52,10 @@ func (o *OK) tracked(r *wire.Reader) {
 	}
 }
 
-// deduce reads what follows when the capabilities are not known: as tracked
-// when that fits exactly, else as bare text.
+// deduce reads what follows without SESSION_TRACK, or when the capabilities are
+// not known: as tracked when that fits exactly, else as bare text. Servers send
+// the text with its length in either case; the documentation says that without
+// SESSION_TRACK it is bare.
 func (o *OK) deduce(r wire.Reader) {
 	plain := r
 	o.tracked(&r)
@@ -77,10 +76,7 @@ func (o *OK) Append(dst []byte, head byte, caps Capability) []byte {
 	dst = wire.AppendLenenc(dst, o.InsertID)
 	dst = wire.AppendUint16(dst, o.Status)
 	dst = wire.AppendUint16(dst, o.Warnings)
-	if !caps.Has(SessionTrack) {
-		return append(dst, o.Info...)
-	}
-	changed := o.Status&StatusSessionStateChanged != 0
+	changed := caps.Has(SessionTrack) && o.Status&StatusSessionStateChanged != 0
 	if len(o.Info) > 0 || changed {
 		dst = wire.AppendLenencBytes(dst, o.Info)
 	}

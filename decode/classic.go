@@ -246,8 +246,11 @@ func (d *Classic) close(c *flow.Chunk) {
 	}
 	d.abandon()
 	d.begin()
-	if d.mode == searching && d.search.passed > 0 {
+	switch {
+	case d.mode == searching && d.search.passed > 0:
 		d.passedOver("")
+	case d.mode == following && d.state.Phase == classic.Ready && !d.client.Between():
+		d.missing(session.CommandLost, true, 0, "not sent to its end")
 	}
 	reason := reasonOf(c.Reason)
 	switch {

@@ -22,8 +22,13 @@ type Protocol interface {
 }
 
 const (
-	// DefaultCommandLimit is how many bytes of one command are kept.
-	DefaultCommandLimit = 64 << 20
+	// DefaultCommandLimit is how long a command may be that is kept: as long as
+	// a capture can hold, which puts 64 MiB into an event with all that belongs
+	// to it.
+	DefaultCommandLimit = 64<<20 - 4<<10
+	// maxCut is how many bytes are kept of a command that is longer than the
+	// limit. It can't be replayed: they only tell what it was.
+	maxCut = 64 << 10
 	// DefaultMemory is how many bytes all decoders of a Shared may hold for
 	// frames that are not complete.
 	DefaultMemory = 256 << 20
@@ -33,7 +38,8 @@ const (
 type Options struct {
 	outcome.Options
 	// CommandLimit is how many bytes of one command (and of one row) are kept;
-	// a longer command is recorded Cut. 0: DefaultCommandLimit.
+	// a longer command is recorded Cut, with its first bytes. 0:
+	// DefaultCommandLimit.
 	CommandLimit int
 	// Memory limits what all decoders together hold of unfinished frames. The
 	// decoder that goes over it gives up what it holds. 0: DefaultMemory.

@@ -100,6 +100,9 @@ var kindOf = func() (t [256]session.Kind) {
 
 // command records a command, whose last byte came at end.
 func (d *Classic) command(f *classic.Frame, end int64) {
+	if f.Cut {
+		f.Payload = f.Payload[:min(len(f.Payload), maxCut)]
+	}
 	code := classic.Code(f.Payload[0])
 	kind := kindOf[code]
 	w := waiting{code: code}
@@ -170,6 +173,9 @@ func (d *Classic) fileData(f *classic.Frame, end int64) {
 	if f.Holed {
 		d.missing(session.CommandLost, true, f.Size, "file data: bytes are lost")
 		return
+	}
+	if f.Cut {
+		f.Payload = f.Payload[:min(len(f.Payload), maxCut)]
 	}
 	c := d.shared.slab.Command()
 	d.seq++
