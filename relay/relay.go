@@ -19,10 +19,11 @@ import (
 )
 
 const (
-	// QueueBytes limits the bytes that wait to be read as chunks.
-	QueueBytes = 8 << 20
+	// QueueBytes limits the bytes that wait to be read as chunks: room for a
+	// statement of 16 MiB and its answer.
+	QueueBytes = 32 << 20
 	// queueItems limits the chunks that wait, whatever their size.
-	queueItems = 4096
+	queueItems = 16384
 	// bufferSize is how much is read from a connection at once.
 	bufferSize = 32 << 10
 	// tickEvery is how often a Tick comes while nothing passes.

@@ -169,7 +169,7 @@ func TestSlowRecorder(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error)
 	go func() { served <- r.Serve(ctx) }()
-	const total = 30 << 20 // several times the queue
+	const total = QueueBytes // and as much comes back
 	talked := make(chan []byte)
 	go func() { talked <- talk(t, r.Addrs()[0].String(), 1, total) }()
 	sent := <-talked // before anything was read

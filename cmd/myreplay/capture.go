@@ -106,7 +106,7 @@ TLS can't be read from the wire. Ctrl-C ends the recording.`,
 	f := c.Flags()
 	f.SortFlags = false
 	f.StringSliceVarP(&a.devices, "interface", "i", nil, "network `DEVICE`s to listen on; any stands for all")
-	f.StringSliceVarP(&a.files, "read", "r", nil, "packet `FILE`s to read, in order; - is stdin")
+	f.StringArrayVarP(&a.files, "read", "r", nil, "packet `FILE`s to read, in order; - is stdin")
 	f.BoolVar(&a.follow, "follow", false, "with --read: wait for the last file to grow, until Ctrl-C")
 	a.packets.flags(c)
 	f.StringVar(&a.bpf, "bpf-ddd", "", "a filter program as 'tcpdump -ddd' prints it, from `FILE`")

@@ -140,11 +140,12 @@ func (r *recording) summary(out io.Writer, s *capture.Stats, t *capfile.Totals, 
 		}
 	}
 	say(s.Dropped.Load(), count(s.Dropped.Load(), "packet")+" dropped by the kernel: a larger --ring-buffer helps, or a narrower filter")
-	say(int64(t.Dropped.Events()), count(t.Dropped.Events(), "event")+" dropped because the disk was too slow")
+	say(int64(t.Dropped.Events()), count(t.Dropped.Events(), "event")+" not written: the disk was too slow for them, or they were longer than 64 MiB")
 	say(s.Joined.Load(), count(s.Joined.Load(), "session")+" joined in mid-life: prepared statements and settings from before are not known")
 	say(s.Encrypted.Load(), count(s.Encrypted.Load(), "session")+" encrypted (TLS), so not readable from the wire: turn TLS off for these clients")
 	say(s.NotUnderstood.Load(), count(s.NotUnderstood.Load(), "connection")+" without a readable session (another protocol, or too little was seen)")
 	say(s.Masked.Load(), count(s.Masked.Load(), "command")+" with a secret, kept masked: a replay skips them")
+	say(int64(t.Cut), count(t.Cut, "command")+" longer than --max-statement, kept in part: a replay skips them")
 	for _, reason := range slices.Sorted(maps.Keys(gapReasons)) {
 		say(int64(t.Gaps[reason]), fmt.Sprintf("%s: %s (%s)", gapReasons[reason], count(t.Gaps[reason], "gap"), bytesText(t.LostBytes[reason])))
 	}

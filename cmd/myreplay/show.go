@@ -48,7 +48,7 @@ prints one event a line for other programs; docs/FORMAT.md describes the fields.
 	f.BoolVar(&a.json, "json", false, "one event a line as JSON")
 	f.BoolVar(&a.bySession, "sessions", false, "one line a session")
 	f.BoolVar(&a.messages, "messages", false, "one line a message, C: from the client, S: from the server")
-	f.BoolVar(&a.verify, "verify", false, "check every block of a capture and print sizes")
+	f.BoolVar(&a.verify, "verify", false, "check every block of a capture instead; exit code 2 when one is damaged")
 	f.StringSliceVar(&a.sessions, "only", nil, "only these sessions, as `1,5-9`")
 	f.StringVar(&a.match, "match", "", "only statements that contain `TEXT`")
 	f.IntVarP(&a.limit, "limit", "n", 0, "stop after this many lines")
@@ -560,12 +560,25 @@ func (p *sessionPrinter) end() error {
 	return nil
 }
 
-// verifyCapture checks every block of a capture.
+// verifyCapture checks every block of a capture. Damage is an error; a segment
+// that was not closed is none, since all its whole blocks can be read.
 func verifyCapture(out io.Writer, path string) error {
-	v, err := capfile.Verify(path, func(c capfile.Check) bool { return true })
+	v, err := capfile.Verify(path, func(capfile.Check) bool { return true })
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s: %+v\n", path, v)
+	fmt.Fprintf(out, "%s: %s, %s, %s\n", path, count(v.Segments, "segment"), count(v.Blocks, "block"), count(v.Events, "event"))
+	if v.Unknown > 0 {
+		fmt.Fprintf(out, "  %s of types that a newer version wrote\n", count(v.Unknown, "event"))
+	}
+	for _, name := range v.Unfinished {
+		fmt.Fprintf(out, "  %s was not closed: its recorder was killed, or still writes\n", name)
+	}
+	for _, d := range v.Damage {
+		fmt.Fprintf(out, "  %v\n", d)
+	}
+	if n := len(v.Damage); n > 0 {
+		return fmt.Errorf("%s is damaged in %s; the rest can be read", path, count(n, "place"))
+	}
 	return nil
 }
