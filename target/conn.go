@@ -210,7 +210,7 @@ func (c *Conn) takeThread() {
 	if c.framer.Between() && len(c.buf) < threadBuffer {
 		c.buf = make([]byte, threadBuffer)
 	}
-	c.nc = onThread(c.nc)
+	c.nc = onThread(c.nc, &c.server.threads)
 	c.hold(c.nc)
 }
 

@@ -185,6 +185,9 @@ func (s *Server) look() {
 	}
 }
 
+// Threads returns how many connections keep a thread of their own now.
+func (s *Server) Threads() int { return int(s.threads.Load()) }
+
 // schema returns the target's name for a recorded schema.
 func (s *Server) schema(recorded string) string {
 	if name, ok := s.options.Schemas[recorded]; ok {

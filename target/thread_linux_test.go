@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,7 +36,7 @@ func threadPair(t *testing.T, network string) (*threadConn, net.Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, ok := onThread(nc).(*threadConn)
+	c, ok := onThread(nc, new(atomic.Int64)).(*threadConn)
 	if !ok {
 		t.Fatal("the connection has no thread of its own")
 	}

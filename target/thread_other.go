@@ -2,7 +2,10 @@
 
 package target
 
-import "net"
+import (
+	"net"
+	"sync/atomic"
+)
 
 // onThread returns the connection as it is: only Linux has the other kind.
-func onThread(nc net.Conn) net.Conn { return nc }
+func onThread(nc net.Conn, _ *atomic.Int64) net.Conn { return nc }

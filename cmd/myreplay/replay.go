@@ -269,6 +269,9 @@ func (a *replayArgs) replay(c *cobra.Command, path string, server *target.Server
 	r := replay.New(replayTarget{server}, w, o)
 	begin := time.Now()
 	shown := showProgress(errs, a.quiet, func() string { return progressLine(r.Stats(), total, time.Since(begin), a.speed != 0) })
+	if a.speed == 0 {
+		defer matchProcessors(server.Threads)()
+	}
 	var err error
 	for n := 0; n < a.repeat && err == nil && ctx.Err() == nil; n++ {
 		var src recorded
