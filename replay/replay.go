@@ -70,7 +70,7 @@ type Target interface {
 
 // Defaults of Options.
 const (
-	DefaultWindow    = 32 << 20
+	DefaultWindow    = 16 << 20
 	DefaultReconnect = 30 * time.Second
 	// grace is how long commands under way may take once a replay is told to
 	// stop.
