@@ -1,0 +1,106 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"myreplay/replay"
+	"myreplay/session"
+	"myreplay/target"
+)
+
+func (a *replayArgs) intro(path string, server *target.Server, total int64) string {
+	what := path
+	if total > 0 {
+		what += " (" + count(total, "command") + ")"
+	}
+	how := "read-only: what may change data is skipped; --writes sends it"
+	if a.writes {
+		how = "with writes"
+	}
+	return fmt.Sprintf("replaying %s on %s at speed %s, %s; the run goes to %s", what, server, a.speed.String(), how, a.run)
+}
+
+func progressLine(s *replay.Stats, total int64, d time.Duration, paced bool) string {
+	done := s.Accounted()
+	line := ""
+	if total > 0 {
+		line = fmt.Sprintf("%3.0f%%  ", 100*float64(done)/float64(total))
+	}
+	line += fmt.Sprintf("%s  %s (%s)  %s open", duration(d), count(s.Sent.Load(), "command"), rate(s.Sent.Load(), d), count(s.Open.Load(), "session"))
+	if paced {
+		line += "  lag " + duration(time.Duration(s.Lag.Load()))
+	}
+	if n := s.Errors.Load(); n > 0 {
+		line += "  " + count(n, "error")
+	}
+	if n := s.Lost.Load() + s.Refused.Load(); n > 0 {
+		line += "  " + count(n, "lost connection")
+	}
+	if total > 0 && done > 0 && done < total {
+		line += "  ETA " + duration(time.Duration(float64(d)*float64(total-done)/float64(done)).Round(time.Second))
+	}
+	return line
+}
+
+// summary prints the account and what else a reader should know.
+func (a *replayArgs) summary(out io.Writer, s *replay.Stats, total int64, d time.Duration, stopped bool) {
+	recorded := max(total, s.Commands.Load())
+	failed, unreached := s.Skipped[session.FailedSend].Load(), s.Skipped[session.NotReached].Load()
+	unreached += recorded - s.Accounted() // never read
+	var reasons []string
+	skipped := int64(0)
+	for i := range s.Skipped {
+		k := session.Skip(i)
+		if n := s.Skipped[i].Load(); n > 0 && k != session.FailedSend && k != session.NotReached {
+			skipped += n
+			reasons = append(reasons, k.String()+" "+thousands(uint64(n)))
+		}
+	}
+	because := ""
+	if reasons != nil {
+		because = " (" + strings.Join(reasons, ", ") + ")"
+	}
+	verb := "replayed"
+	if stopped {
+		verb = "stopped after"
+	}
+	fmt.Fprintf(out, "%s %s in %s: sent %s + skipped %s%s + failed to send %s + not reached %s = %s recorded\n", verb,
+		count(s.Sessions.Load()-s.Filtered.Load(), "session"), duration(d), thousands(uint64(s.Sent.Load())), thousands(uint64(skipped)), because,
+		thousands(uint64(failed)), thousands(uint64(unreached)), thousands(uint64(recorded)))
+	fmt.Fprintf(out, "  %s, %s, %s with an error", rate(s.Sent.Load(), d), count(s.Replies.Load(), "reply"), thousands(uint64(s.Errors.Load())))
+	if a.speed != 0 && s.Sent.Load() > 0 {
+		fmt.Fprintf(out, "; %.1f%% sent within 5 ms of due, the latest %s late", 100*float64(s.OnTime.Load())/float64(s.Sent.Load()), duration(time.Duration(s.Late.Load())))
+	}
+	fmt.Fprintln(out)
+	say := func(n int64, what string) {
+		if n > 0 {
+			fmt.Fprintln(out, "  "+what)
+		}
+	}
+	say(s.Refused.Load(), fmt.Sprintf("%s could not be made, the last one: %v", count(s.Refused.Load(), "connection"), s.Refusal()))
+	say(s.Lost.Load(), fmt.Sprintf("%s lost, %s made again, %s sent without an answer", count(s.Lost.Load(), "connection"), thousands(uint64(s.Reconnects.Load())), count(s.Unanswered.Load(), "command")))
+	say(s.Overtaken.Load(), count(s.Overtaken.Load(), "session")+" begun early because nothing moved")
+	if s.Skipped[session.SkipWrite].Load() > 0 {
+		fmt.Fprintln(out, "  writes were left out: what reads them later differs for that reason")
+	}
+}
+
+// targetRemarks say what the target was told otherwise than the source.
+func targetRemarks(out io.Writer, s target.Stats) {
+	say := func(n uint64, what string) {
+		if n > 0 {
+			fmt.Fprintln(out, "  "+what)
+		}
+	}
+	say(s.AttributesLeftOut, count(s.AttributesLeftOut, "command")+" sent without query attributes, which the target does not have")
+	say(s.SchemasUnknown, count(s.SchemasUnknown, "session")+" joined in mid-life without a schema, because the recording does not know it: name one in the target's URL (mysql://.../SCHEMA)")
+	say(s.Collations, count(s.Collations, "session")+" with another connection collation, because the target lacks the recorded one")
+	say(s.NotOffered, count(s.NotOffered, "session")+" without something that the target does not offer: "+s.Missing.String())
+	say(s.FilesRefused, count(s.FilesRefused, "file")+" asked for by the target and not recorded: sent empty")
+	say(s.FilesIncomplete, count(s.FilesIncomplete, "file")+" recorded in part: the connection was ended so that the target does not load it")
+	say(s.Reconnects, count(s.Reconnects, "change of user")+" done as a new connection")
+	say(s.ParamsDiffer, count(s.ParamsDiffer, "prepared statement")+" with another number of parameters on the target: executions skipped")
+}
