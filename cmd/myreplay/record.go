@@ -139,7 +139,7 @@ func (r *recording) summary(out io.Writer, s *capture.Stats, t *capfile.Totals, 
 			fmt.Fprintln(out, "  "+what)
 		}
 	}
-	say(s.Dropped.Load(), count(s.Dropped.Load(), "packet")+" dropped by the kernel: a larger --ring-buffer helps, or a narrower filter")
+	say(s.Dropped.Load(), count(s.Dropped.Load(), "packet")+" dropped by the kernel: a larger --ring-buffer helps, a narrower filter, or (on a host without idle CPU) a start with setsid")
 	say(int64(t.Dropped.Events()), count(t.Dropped.Events(), "event")+" not written: the disk was too slow for them, or they were longer than 64 MiB")
 	say(s.Joined.Load(), count(s.Joined.Load(), "session")+" joined in mid-life: prepared statements and settings from before are not known")
 	say(s.Encrypted.Load(), count(s.Encrypted.Load(), "session")+" encrypted (TLS), so not readable from the wire: turn TLS off for these clients")
