@@ -138,7 +138,7 @@ func (a *captureArgs) run(c *cobra.Command, args []string) error {
 		fmt.Fprintf(c.ErrOrStderr(), "recording %s from %s to %s; Ctrl-C ends it\n", o.Filter, strings.Join(described.Names, ", "), a.dir)
 	}
 	tolerant := &tolerantSource{src: src}
-	err = a.record(c.Context(), c, tolerant, w, func() []string { return packetRemarks(src.Stats(), o.Ports) })
+	err = a.record(c.Context(), c, tolerant, w, func(out io.Writer) { packetRemarks(out, src.Stats(), o.Ports) })
 	return errors.Join(err, errors.Join(tolerant.errs...))
 }
 
@@ -191,19 +191,12 @@ func (s *tolerantSource) Read(c *flow.Chunk) error {
 func (s *tolerantSource) Close() error { return s.src.Close() }
 
 // packetRemarks say what a reader should know about the packets.
-func packetRemarks(s packet.Stats, ports []uint16) []string {
-	var list []string
-	say := func(n uint64, format string, args ...any) {
-		if n > 0 {
-			list = append(list, "  "+fmt.Sprintf(format, args...))
-		}
+func packetRemarks(out io.Writer, s packet.Stats, ports []uint16) {
+	remark(out, s.Cut, count(s.Cut, "packet")+" recorded too short for their headers: capture with -s 0")
+	remark(out, s.UnknownLink, count(s.UnknownLink, "packet")+" of a link type that is not understood")
+	remark(out, s.Malformed, count(s.Malformed, "packet")+" malformed")
+	remark(out, s.Conflicts, count(s.Conflicts, "overlapping segment")+" with other bytes than their first copy: the first was taken")
+	if s.Opened == 0 {
+		remark(out, s.Packets, fmt.Sprintf("no connection on port %v was seen in %s: is it the right --port?", ports, count(s.Packets, "packet")))
 	}
-	say(s.Cut, "%s recorded too short for their headers: capture with -s 0", count(s.Cut, "packet"))
-	say(s.UnknownLink, "%s of a link type that is not understood", count(s.UnknownLink, "packet"))
-	say(s.Malformed, "%s malformed", count(s.Malformed, "packet"))
-	say(s.Conflicts, "%s with other bytes than their first copy: the first was taken", count(s.Conflicts, "overlapping segment"))
-	if s.Packets > 0 && s.Opened == 0 {
-		say(1, "no connection on port %v was seen in %s: is it the right --port?", ports, count(s.Packets, "packet"))
-	}
-	return list
 }

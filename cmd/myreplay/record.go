@@ -77,14 +77,14 @@ func (r *recording) create(source capfile.Source) (*capfile.Writer, error) {
 	w, err := capfile.Create(r.dir, meta, o)
 	var exists *capfile.ExistsError
 	if errors.As(err, &exists) {
-		return nil, fmt.Errorf("%w; a pattern such as -o '%s-%%Y%%m%%dT%%H%%M%%S' makes a new one at each start", err, strings.TrimRight(r.dir, "/"))
+		return nil, fmt.Errorf("%w; a pattern such as '%s-%%Y%%m%%dT%%H%%M%%S' makes a new one at each start", err, strings.TrimRight(r.dir, "/"))
 	}
 	return w, err
 }
 
 // record runs the recording from src until it ends, and prints how it went.
-// remarks adds lines about the source.
-func (r *recording) record(ctx context.Context, c *cobra.Command, src capture.Source, w *capfile.Writer, remarks func() []string) error {
+// remarks prints lines about the source.
+func (r *recording) record(ctx context.Context, c *cobra.Command, src capture.Source, w *capfile.Writer, remarks func(io.Writer)) error {
 	if r.duration > 0 {
 		var stop context.CancelFunc
 		ctx, stop = context.WithTimeout(ctx, r.duration)
@@ -107,9 +107,7 @@ func (r *recording) record(ctx context.Context, c *cobra.Command, src capture.So
 		err = nil
 	}
 	r.summary(c.ErrOrStderr(), rec.Stats(), &totals, time.Since(begin))
-	for _, line := range remarks() {
-		fmt.Fprintln(c.ErrOrStderr(), line)
-	}
+	remarks(c.ErrOrStderr())
 	return err
 }
 
@@ -134,20 +132,15 @@ func (r *recording) summary(out io.Writer, s *capture.Stats, t *capfile.Totals, 
 		fmt.Fprintf(out, " (%.1f bytes a command)", float64(t.Stored)/float64(commands))
 	}
 	fmt.Fprintln(out)
-	say := func(n int64, what string) {
-		if n > 0 {
-			fmt.Fprintln(out, "  "+what)
-		}
-	}
-	say(s.Dropped.Load(), count(s.Dropped.Load(), "packet")+" dropped by the kernel: a larger --ring-buffer helps, a narrower filter, or (on a host without idle CPU) a start with setsid")
-	say(int64(t.Dropped.Events()), count(t.Dropped.Events(), "event")+" not written: the disk was too slow for them, or they were longer than 64 MiB")
-	say(s.Joined.Load(), count(s.Joined.Load(), "session")+" joined in mid-life: prepared statements and settings from before are not known")
-	say(s.Encrypted.Load(), count(s.Encrypted.Load(), "session")+" encrypted (TLS), so not readable from the wire: turn TLS off for these clients")
-	say(s.NotUnderstood.Load(), count(s.NotUnderstood.Load(), "connection")+" without a readable session (another protocol, or too little was seen)")
-	say(s.Masked.Load(), count(s.Masked.Load(), "command")+" with a secret, kept masked: a replay skips them")
-	say(int64(t.Cut), count(t.Cut, "command")+" longer than --max-statement, kept in part: a replay skips them")
+	remark(out, s.Dropped.Load(), count(s.Dropped.Load(), "packet")+" dropped by the kernel: a larger --ring-buffer helps, a narrower filter, or (on a host without idle CPU) a start with setsid")
+	remark(out, t.Dropped.Events(), count(t.Dropped.Events(), "event")+" not written: the disk was too slow for them, or they were longer than 64 MiB")
+	remark(out, s.Joined.Load(), count(s.Joined.Load(), "session")+" joined in mid-life: prepared statements and settings from before are not known")
+	remark(out, s.Encrypted.Load(), count(s.Encrypted.Load(), "session")+" encrypted (TLS), so not readable from the wire: turn TLS off for these clients")
+	remark(out, s.NotUnderstood.Load(), count(s.NotUnderstood.Load(), "connection")+" without a readable session (another protocol, or too little was seen)")
+	remark(out, s.Masked.Load(), count(s.Masked.Load(), "command")+" with a secret, kept masked: a replay skips them")
+	remark(out, t.Cut, count(t.Cut, "command")+" longer than --max-statement, kept in part: a replay skips them")
 	for _, reason := range slices.Sorted(maps.Keys(gapReasons)) {
-		say(int64(t.Gaps[reason]), fmt.Sprintf("%s: %s (%s)", gapReasons[reason], count(t.Gaps[reason], "gap"), bytesText(t.LostBytes[reason])))
+		remark(out, t.Gaps[reason], fmt.Sprintf("%s: %s (%s)", gapReasons[reason], count(t.Gaps[reason], "gap"), bytesText(t.LostBytes[reason])))
 	}
 }
 

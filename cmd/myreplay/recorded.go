@@ -44,8 +44,9 @@ func isCapture(path string) (bool, error) {
 	return capfile.IsSegment(head[:n]), nil
 }
 
-// openRecorded opens a capture, a run, or packet files.
-func openRecorded(ctx context.Context, path string, p *packetArgs, o capture.Options) (recorded, error) {
+// openRecorded opens a capture, a run, or packet files. The events of packet
+// files go to also, too, unless it is nil.
+func openRecorded(ctx context.Context, path string, p *packetArgs, o capture.Options, also capture.Sink) (recorded, error) {
 	is, err := isCapture(path)
 	if err != nil {
 		return nil, err
@@ -61,7 +62,7 @@ func openRecorded(ctx context.Context, path string, p *packetArgs, o capture.Opt
 	if err != nil {
 		return nil, err
 	}
-	return newPipe(ctx, src, o, nil), nil
+	return newPipe(ctx, src, o, also), nil
 }
 
 const (

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 
@@ -83,15 +84,9 @@ func (a *relayArgs) run(c *cobra.Command, args []string) error {
 	go func() { served <- r.Serve(ctx) }()
 	// The relay ends itself when ctx does; then Read says so.
 	a.duration = 0
-	err = a.record(context.WithoutCancel(ctx), c, r, w, func() []string {
-		var list []string
-		if n := r.Refused(); n > 0 {
-			list = append(list, "  "+count(n, "connection")+" that the server did not accept")
-		}
-		if n := r.Untold(); n > 0 {
-			list = append(list, "  "+count(n, "connection")+" passed on without being recorded, because recording was too slow")
-		}
-		return list
+	err = a.record(context.WithoutCancel(ctx), c, r, w, func(out io.Writer) {
+		remark(out, r.Refused(), count(r.Refused(), "connection")+" that the server did not accept")
+		remark(out, r.Untold(), count(r.Untold(), "connection")+" passed on without being recorded, because recording was too slow")
 	})
 	stop()
 	return errors.Join(err, <-served)

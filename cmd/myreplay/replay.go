@@ -1,11 +1,13 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,7 +17,6 @@ import (
 	"myreplay/capfile"
 	"myreplay/capture"
 	"myreplay/outcome"
-	"myreplay/packet"
 	"myreplay/replay"
 	"myreplay/session"
 	"myreplay/target"
@@ -178,15 +179,22 @@ func (a *replayArgs) main(c *cobra.Command, path, rawURL string) error {
 			return err
 		}
 	}
-	seed, meta, err := describe(path)
+	meta, commands, err := describe(path)
 	if err != nil {
 		return err
+	}
+	var record *capfile.Writer
+	if a.record != "" {
+		if record, err = a.recorder(path, &meta); err != nil {
+			return err
+		}
+		defer record.Close() // where it does not come to a replay
 	}
 	threads := 0
 	if a.speed == 0 { // max: no timers to be in time for
 		threads = maxThreads
 	}
-	server, err := a.server(u, outcome.Options{Seed: seed, Keep: int(a.keep)}, threads, passwordPrompt())
+	server, err := a.server(u, outcome.Options{Seed: meta.Seed, Keep: int(a.keep)}, threads, passwordPrompt())
 	if err != nil {
 		return err
 	}
@@ -201,34 +209,36 @@ func (a *replayArgs) main(c *cobra.Command, path, rawURL string) error {
 	if err != nil {
 		return err
 	}
-	return a.replay(c, path, server, w, o)
+	return a.replay(c, path, server, w, record, commands*int64(a.copies*a.repeat), o)
 }
 
-// describe returns the seed of a capture's digests and what a run says of it.
-func describe(path string) (seed uint64, meta capfile.Meta, err error) {
+// describe says what a run of the recording is, and how many commands it has; 0
+// when that is not known before.
+func describe(path string) (meta capfile.Meta, commands int64, err error) {
 	meta = capfile.Meta{Kind: capfile.KindRun, Created: time.Now().UTC(), Tool: tool(), Source: capfile.Source{From: "replay"}, OfPath: path, Seed: rand.Uint64()}
 	is, err := isCapture(path)
 	if err != nil || !is {
-		return meta.Seed, meta, err
+		return meta, 0, err
 	}
 	r, err := capfile.Open(path)
 	if err != nil {
-		return 0, meta, err
+		return meta, 0, err
 	}
 	defer r.Close()
 	m := r.Meta()
 	if m.Kind == capfile.KindRun {
-		return 0, meta, fmt.Errorf("%s is a run: replay the capture that it was made from", path)
+		return meta, 0, fmt.Errorf("%s is a run: replay the capture that it was made from", path)
 	}
 	meta.Seed, meta.Of = m.Seed, m.ID
-	return m.Seed, meta, nil
+	if t, err := r.Totals(); err == nil {
+		commands = int64(t.CommandCount())
+	}
+	return meta, commands, nil
 }
 
-// open opens the recording for one pass.
-func (a *replayArgs) open(ctx context.Context, path string, seed uint64) (recorded, error) {
-	if a.record == "" {
-		return openRecorded(ctx, path, &a.packets, capture.Options{Decode: decodeSeed(seed)})
-	}
+// recorder begins the capture that --record asks for, and makes meta that of a
+// run of it.
+func (a *replayArgs) recorder(path string, meta *capfile.Meta) (*capfile.Writer, error) {
 	if is, err := isCapture(path); err != nil || is {
 		return nil, errors.Join(err, errors.New("--record is for packet files: a capture is one already"))
 	}
@@ -236,34 +246,20 @@ func (a *replayArgs) open(ctx context.Context, path string, seed uint64) (record
 	if err != nil {
 		return nil, err
 	}
-	src, err := packet.OpenFiles([]string{path}, po)
+	r := recording{dir: a.record}
+	w, err := r.create(capfile.Source{From: "file", Names: []string{path}, Filter: po.Filter.String(), Ports: po.Ports})
 	if err != nil {
 		return nil, err
 	}
-	rec := recording{dir: a.record}
-	meta := capfile.Meta{Kind: capfile.KindCapture, Created: time.Now().UTC(), Tool: tool(), Seed: seed,
-		Source: capfile.Source{From: "file", Names: []string{path}, Filter: po.Filter.String(), Ports: po.Ports}}
-	w, err := capfile.Create(expandTime(rec.dir, time.Now()), meta, capfile.Options{Policy: capfile.Wait, FlushEvery: -1, SyncEvery: -1})
-	if err != nil {
-		src.Close()
-		return nil, err
-	}
-	return &recordedPipe{newPipe(ctx, src, capture.Options{Decode: decodeSeed(seed)}, w), w}, nil
+	meta.Seed, meta.Of, meta.OfPath = w.Meta().Seed, w.Meta().ID, r.dir
+	return w, nil
 }
 
-// recordedPipe is a pipe that is recorded, too.
-type recordedPipe struct {
-	*pipe
-	w *capfile.Writer
-}
-
-// Close implements recorded.
-func (p *recordedPipe) Close() error { return errors.Join(p.pipe.Close(), p.w.Close()) }
-
-// replay replays all passes and prints how it went.
-func (a *replayArgs) replay(c *cobra.Command, path string, server *target.Server, w *capfile.Writer, o replay.Options) error {
+// replay replays all passes and prints how it went. total is how many commands
+// there are, 0 when that is not known; record, when not nil, gets those of the
+// first pass.
+func (a *replayArgs) replay(c *cobra.Command, path string, server *target.Server, w, record *capfile.Writer, total int64, o replay.Options) error {
 	ctx, errs := c.Context(), c.ErrOrStderr()
-	total := a.total(path)
 	fmt.Fprintln(errs, a.intro(path, server, total))
 	r := replay.New(replayTarget{server}, w, o)
 	begin := time.Now()
@@ -274,11 +270,18 @@ func (a *replayArgs) replay(c *cobra.Command, path string, server *target.Server
 	var err error
 	for n := 0; n < a.repeat && err == nil && ctx.Err() == nil; n++ {
 		var src recorded
-		if src, err = a.open(ctx, path, w.Meta().Seed); err != nil {
+		var also capture.Sink
+		if record != nil && n == 0 {
+			also = record
+		}
+		if src, err = openRecorded(ctx, path, &a.packets, capture.Options{Decode: decodeSeed(w.Meta().Seed)}, also); err != nil {
 			break
 		}
 		err = r.Run(ctx, src)
 		err = errors.Join(err, src.Close())
+		if also != nil {
+			err = errors.Join(err, record.Close())
+		}
 		if n == 0 {
 			damageNote(errs, src)
 		}
@@ -294,28 +297,9 @@ func (a *replayArgs) replay(c *cobra.Command, path string, server *target.Server
 	return err
 }
 
-// total returns how many commands there are to replay; 0 when that is not known
-// before.
-func (a *replayArgs) total(path string) int64 {
-	is, err := isCapture(path)
-	if err != nil || !is {
-		return 0
-	}
-	r, err := capfile.Open(path)
-	if err != nil {
-		return 0
-	}
-	defer r.Close()
-	t, err := r.Totals()
-	if err != nil {
-		return 0
-	}
-	return int64(t.CommandCount()) * int64(a.copies*a.repeat)
-}
-
 // plan prints what a replay would do.
 func (a *replayArgs) plan(c *cobra.Command, path string, u *target.URL, o replay.Options) error {
-	src, err := a.open(c.Context(), path, 0)
+	src, err := openRecorded(c.Context(), path, &a.packets, capture.Options{}, nil)
 	if err != nil {
 		return err
 	}
@@ -339,17 +323,14 @@ func (a *replayArgs) plan(c *cobra.Command, path string, u *target.URL, o replay
 			fmt.Fprintf(out, "    %12s  %s%s\n", thousands(uint64(k)), session.Skip(i), skipHint[session.Skip(i)])
 		}
 	}
-	for what, k := range map[string]int64{"joined in mid-life": p.Joined, "encrypted": p.Encrypted, "not readable": p.NotUnderstood, "filtered out": p.Filtered} {
-		if k > 0 {
-			fmt.Fprintf(out, "  %s %s\n", count(k, "session"), what)
-		}
-	}
-	if p.Gaps > 0 {
-		fmt.Fprintf(out, "  %s in the recording\n", count(p.Gaps, "gap"))
-	}
+	remark(out, p.Joined, count(p.Joined, "session")+" joined in mid-life")
+	remark(out, p.Encrypted, count(p.Encrypted, "session")+" encrypted")
+	remark(out, p.NotUnderstood, count(p.NotUnderstood, "session")+" not readable")
+	remark(out, p.Filtered, count(p.Filtered, "session")+" filtered out")
+	remark(out, p.Gaps, count(p.Gaps, "gap")+" in the recording")
 	damageNote(out, src)
 	if check, err := notTheSource(c.Context(), u); err == nil && !a.sameServer {
-		for server := range p.Servers {
+		for _, server := range slices.SortedFunc(maps.Keys(p.Servers), netip.AddrPort.Compare) {
 			if err := check(server); err != nil {
 				fmt.Fprintln(out, "  would be refused:", err)
 			}

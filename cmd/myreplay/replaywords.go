@@ -75,32 +75,20 @@ func (a *replayArgs) summary(out io.Writer, s *replay.Stats, total int64, d time
 		fmt.Fprintf(out, "; %.1f%% sent within 5 ms of due, the latest %s late", 100*float64(s.OnTime.Load())/float64(s.Sent.Load()), duration(time.Duration(s.Late.Load())))
 	}
 	fmt.Fprintln(out)
-	say := func(n int64, what string) {
-		if n > 0 {
-			fmt.Fprintln(out, "  "+what)
-		}
-	}
-	say(s.Refused.Load(), fmt.Sprintf("%s could not be made, the last one: %v", count(s.Refused.Load(), "connection"), s.Refusal()))
-	say(s.Lost.Load(), fmt.Sprintf("%s lost, %s made again, %s sent without an answer", count(s.Lost.Load(), "connection"), thousands(uint64(s.Reconnects.Load())), count(s.Unanswered.Load(), "command")))
-	say(s.Overtaken.Load(), count(s.Overtaken.Load(), "session")+" begun early because nothing moved")
-	if s.Skipped[session.SkipWrite].Load() > 0 {
-		fmt.Fprintln(out, "  writes were left out: what reads them later differs for that reason")
-	}
+	remark(out, s.Refused.Load(), fmt.Sprintf("%s could not be made, the last one: %v", count(s.Refused.Load(), "connection"), s.Refusal()))
+	remark(out, s.Lost.Load(), fmt.Sprintf("%s lost, %s made again, %s sent without an answer", count(s.Lost.Load(), "connection"), thousands(uint64(s.Reconnects.Load())), count(s.Unanswered.Load(), "command")))
+	remark(out, s.Overtaken.Load(), count(s.Overtaken.Load(), "session")+" begun early because nothing moved")
+	remark(out, s.Skipped[session.SkipWrite].Load(), "writes were left out: what reads them later differs for that reason")
 }
 
 // targetRemarks say what the target was told otherwise than the source.
 func targetRemarks(out io.Writer, s target.Stats) {
-	say := func(n uint64, what string) {
-		if n > 0 {
-			fmt.Fprintln(out, "  "+what)
-		}
-	}
-	say(s.AttributesLeftOut, count(s.AttributesLeftOut, "command")+" sent without query attributes, which the target does not have")
-	say(s.SchemasUnknown, count(s.SchemasUnknown, "session")+" joined in mid-life without a schema, because the recording does not know it: name one in the target's URL (mysql://.../SCHEMA)")
-	say(s.Collations, count(s.Collations, "session")+" with another connection collation, because the target lacks the recorded one")
-	say(s.NotOffered, count(s.NotOffered, "session")+" without something that the target does not offer: "+s.Missing.String())
-	say(s.FilesRefused, count(s.FilesRefused, "file")+" asked for by the target and not recorded: sent empty")
-	say(s.FilesIncomplete, count(s.FilesIncomplete, "file")+" recorded in part: the connection was ended so that the target does not load it")
-	say(s.Reconnects, count(s.Reconnects, "change of user")+" done as a new connection")
-	say(s.ParamsDiffer, count(s.ParamsDiffer, "prepared statement")+" with another number of parameters on the target: executions skipped")
+	remark(out, s.AttributesLeftOut, count(s.AttributesLeftOut, "command")+" sent without query attributes, which the target does not have")
+	remark(out, s.SchemasUnknown, count(s.SchemasUnknown, "session")+" joined in mid-life without a schema, because the recording does not know it: name one in the target's URL (mysql://.../SCHEMA)")
+	remark(out, s.Collations, count(s.Collations, "session")+" with another connection collation, because the target lacks the recorded one")
+	remark(out, s.NotOffered, count(s.NotOffered, "session")+" without something that the target does not offer: "+s.Missing.String())
+	remark(out, s.FilesRefused, count(s.FilesRefused, "file")+" asked for by the target and not recorded: sent empty")
+	remark(out, s.FilesIncomplete, count(s.FilesIncomplete, "file")+" recorded in part: the connection was ended so that the target does not load it")
+	remark(out, s.Reconnects, count(s.Reconnects, "change of user")+" done as a new connection")
+	remark(out, s.ParamsDiffer, count(s.ParamsDiffer, "prepared statement")+" with another number of parameters on the target: executions skipped")
 }

@@ -86,7 +86,7 @@ func (a *showArgs) path(c *cobra.Command, out *bufio.Writer, path string, ids ma
 	}
 	o := capture.Options{Decode: decodeSeed(0)}
 	o.Decode.Keep = int(a.keep)
-	src, err := openRecorded(c.Context(), path, &a.packets, o)
+	src, err := openRecorded(c.Context(), path, &a.packets, o, nil)
 	if err != nil {
 		return err
 	}

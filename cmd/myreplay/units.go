@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -62,6 +63,13 @@ func count[N int | int64 | uint64](n N, one string) string {
 		one = one[:len(one)-1] + "ie"
 	}
 	return thousands(uint64(n)) + " " + one + "s"
+}
+
+// remark prints a line on something that there is, and nothing where n is 0.
+func remark[N int | int64 | uint64](out io.Writer, n N, what string) {
+	if n > 0 {
+		fmt.Fprintln(out, "  "+what)
+	}
 }
 
 // thousands writes a number with a comma between every three digits.
