@@ -79,8 +79,8 @@ func (f *feeder) event(e session.Event) error {
 		stats.First.CompareAndSwap(0, at)
 		stats.At.Store(at)
 	}
+	f.dialects.See(e)
 	if start, ok := e.(*session.Start); ok {
-		f.dialects.See(e)
 		return f.start(start)
 	}
 	s := f.sessions[id]
@@ -91,16 +91,13 @@ func (f *feeder) event(e session.Event) error {
 	case *session.Command:
 		f.command(s, e)
 	case *session.Reply:
-		f.dialects.See(e)
 		s.answered = e.Last
 		if e.Prepared != nil || s.change == e.Seq {
 			f.put(s, item{event: e, cost: eventCost})
 		}
 	case *session.Gap:
-		f.dialects.See(e)
 		f.put(s, item{event: e, cost: eventCost})
 	case *session.End:
-		f.dialects.See(e)
 		f.put(s, item{event: e, due: f.schedule.due(e.At), cost: eventCost})
 		for _, u := range s.runners {
 			u.box.close()
@@ -116,7 +113,6 @@ func (f *feeder) event(e session.Event) error {
 
 func (f *feeder) command(s *fed, c *session.Command) {
 	f.r.stats.Commands.Add(int64(f.r.options.Copies))
-	f.dialects.See(c)
 	if c.Kind == session.ChangeUser {
 		s.change = c.Seq
 	}

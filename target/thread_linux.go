@@ -59,9 +59,9 @@ func onThread(nc net.Conn, sharing *atomic.Int64) net.Conn {
 func (t *threadConn) Read(b []byte) (int, error) {
 	t.using.Lock()
 	defer t.using.Unlock()
-	if t.sharing.Load() > 1 && len(b) > 0 && !t.closed {
+	if t.sharing.Load() > 1 && !t.closed {
 		runtime.Gosched() // while the server is at it, it is the turn of the others
-		if n := receiveNow(t.fd, b); n > 0 {
+		if n := atOnce(unix.SYS_RECVFROM, t.fd, b); n > 0 {
 			return n, nil
 		}
 	}
@@ -87,10 +87,7 @@ func (t *threadConn) Write(b []byte) (sent int, err error) {
 	if t.closed {
 		return 0, net.ErrClosed
 	}
-	if len(b) > 0 {
-		sent = sendNow(t.fd, b)
-	}
-	for sent < len(b) {
+	for sent = atOnce(unix.SYS_SENDTO, t.fd, b); sent < len(b); {
 		n, err := unix.SendmsgN(t.fd, b[sent:], nil, nil, unix.MSG_NOSIGNAL)
 		switch {
 		case err == unix.EINTR:
@@ -103,21 +100,13 @@ func (t *threadConn) Write(b []byte) (sent int, err error) {
 	return sent, nil
 }
 
-// sendNow sends what goes without waiting and returns how much that was. It
-// can't wait, so the runtime needs not be told: that is what makes it cheap.
-func sendNow(fd int, b []byte) int {
+// atOnce sends (SYS_SENDTO) or receives (SYS_RECVFROM) what goes without waiting
+// and returns how much that was: 0 also at the end of the stream and after an
+// error, which the caller meets when it goes on. It can't wait, so the runtime
+// needs not be told: that is what makes it cheap.
+func atOnce(call uintptr, fd int, b []byte) int {
 	const flags = unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL
-	n, _, e := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), flags, 0, 0)
-	if e != 0 {
-		return 0 // Write tries again and has the error
-	}
-	return int(n)
-}
-
-// receiveNow receives what is there without waiting and returns how much that
-// was: 0 also at the end of the stream and after an error, which Read finds out.
-func receiveNow(fd int, b []byte) int {
-	n, _, e := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), unix.MSG_DONTWAIT, 0, 0)
+	n, _, e := syscall.RawSyscall6(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), flags, 0, 0)
 	if e != 0 {
 		return 0
 	}
