@@ -16,6 +16,7 @@ import (
 	"golang.org/x/net/bpf"
 	"pgregory.net/rapid"
 
+	"myreplay/internal/mysqltest"
 	"myreplay/packet/packettest"
 )
 
@@ -335,7 +336,7 @@ var tcpdumpCache sync.Map
 // with extension headers.
 func TestCompileLikeTcpdump(t *testing.T) {
 	if _, err := exec.LookPath("tcpdump"); err != nil {
-		t.Skip("no tcpdump to compare with")
+		mysqltest.Unavailable(t, err)
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		expr := drawExpr(t, 3)

@@ -15,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -203,7 +202,7 @@ func TestPluginsInPrivate(t *testing.T) {
 			fake := &classictest.Server{Login: j.login, TLS: server}
 			url := "mysql://" + fake.Listen(t) + "/?tls=required"
 			if where == "unix" {
-				url = "mysql:///?socket=" + listenUnix(t, fake)
+				url = "mysql:///?socket=" + fake.ListenUnix(t)
 			}
 			c, err := logIn(t, fakeTarget(t, fake, url))
 			if err != nil {
@@ -225,28 +224,6 @@ func TestPluginsInPrivate(t *testing.T) {
 			}
 		}
 	}
-}
-
-func listenUnix(t *testing.T, fake *classictest.Server) string {
-	path := filepath.Join(t.TempDir(), "s")
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			nc, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer nc.Close()
-				_ = fake.Serve(nc) // the client sees what becomes of it
-			}()
-		}
-	}()
-	return path
 }
 
 // The server's RSA key is asked for once; when the server has a new one it is

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -100,7 +101,18 @@ func (s *Server) Wait() { s.served.Wait() }
 // and returns its address.
 func (s *Server) Listen(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	return s.listen(t, "tcp4", "127.0.0.1:0")
+}
+
+// ListenUnix does so on a unix socket, and returns its path.
+func (s *Server) ListenUnix(t testing.TB) string {
+	t.Helper()
+	return s.listen(t, "unix", filepath.Join(t.TempDir(), "s"))
+}
+
+func (s *Server) listen(t testing.TB, network, addr string) string {
+	t.Helper()
+	l, err := net.Listen(network, addr)
 	if err != nil {
 		t.Fatal(err)
 	}
