@@ -46,6 +46,9 @@ func (d *Classic) clientFrame(f *classic.Frame, at int64) {
 		d.fail(err, true)
 		return
 	}
+	if f.Cut {
+		f.Payload = f.Payload[:min(len(f.Payload), maxCut)]
+	}
 	switch part {
 	case classic.ClientSSLRequest:
 		d.start.Encrypted = true
@@ -100,9 +103,6 @@ var kindOf = func() (t [256]session.Kind) {
 
 // command records a command, whose last byte came at end.
 func (d *Classic) command(f *classic.Frame, end int64) {
-	if f.Cut {
-		f.Payload = f.Payload[:min(len(f.Payload), maxCut)]
-	}
 	code := classic.Code(f.Payload[0])
 	kind := kindOf[code]
 	w := waiting{code: code}
@@ -136,8 +136,7 @@ func (d *Classic) recorded(f *classic.Frame, kind session.Kind) (c *session.Comm
 		return nil, "bytes are lost"
 	}
 	c = d.shared.slab.Command()
-	switch {
-	case kind == session.ChangeUser:
+	if kind == session.ChangeUser { // without its authentication
 		var m classic.ChangeUser
 		if err := m.Decode(f.Payload, d.state.Caps); err != nil {
 			return nil, err.Error()
@@ -145,25 +144,27 @@ func (d *Classic) recorded(f *classic.Frame, kind session.Kind) (c *session.Comm
 		c.Login = &session.Login{Known: true, User: m.User, Schema: m.Schema, Collation: m.Collation, Plugin: m.Plugin,
 			Capabilities: d.start.Login.Capabilities, Attributes: attributes(m.Attributes)}
 		return c, ""
+	}
+	text := 0 // the length of the SQL
+	switch {
 	case kind == session.Query:
 		var q classic.Query
 		if err := q.Decode(f.Payload, d.state.Caps); err != nil && !f.Cut {
 			return nil, err.Error()
 		}
-		c.Payload = d.shared.slab.Copy(f.Payload)
-		c.SQL = c.Payload[len(c.Payload)-len(q.SQL):]
+		text = len(q.SQL)
 	case kind == session.Prepare:
-		c.Payload = d.shared.slab.Copy(f.Payload)
-		c.SQL = c.Payload[1:]
+		text = len(f.Payload) - 1
 	case kind.OnStatement():
 		id, err := classic.StatementID(f.Payload)
 		if err != nil {
 			return nil, err.Error()
 		}
 		c.Statement = id
-		c.Payload = d.shared.slab.Copy(f.Payload)
-	default:
-		c.Payload = d.shared.slab.Copy(f.Payload)
+	}
+	c.Payload = d.shared.slab.Copy(f.Payload)
+	if kind == session.Query || kind == session.Prepare {
+		c.SQL = c.Payload[len(c.Payload)-text:]
 	}
 	return c, ""
 }
@@ -173,9 +174,6 @@ func (d *Classic) fileData(f *classic.Frame, end int64) {
 	if f.Holed {
 		d.missing(session.CommandLost, true, f.Size, "file data: bytes are lost")
 		return
-	}
-	if f.Cut {
-		f.Payload = f.Payload[:min(len(f.Payload), maxCut)]
 	}
 	c := d.shared.slab.Command()
 	d.seq++
