@@ -1,6 +1,8 @@
 package target
 
 import (
+	"slices"
+
 	"myreplay/classic"
 	"myreplay/session"
 )
@@ -43,14 +45,7 @@ type statement struct {
 }
 
 // isLong tells whether a parameter was sent ahead.
-func (st *statement) isLong(i int) bool {
-	for _, p := range st.long {
-		if int(p) == i {
-			return true
-		}
-	}
-	return false
-}
+func (st *statement) isLong(i int) bool { return slices.Contains(st.long, uint16(i)) }
 
 // executed clears what one execution uses up.
 func (st *statement) executed() {

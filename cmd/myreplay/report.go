@@ -95,7 +95,7 @@ func (a *reportArgs) seen(next report.Next) report.Next {
 	return func() (session.Event, error) {
 		e, err := next()
 		if s, ok := e.(*session.Start); ok {
-			a.params.start(s)
+			a.params.see(s)
 		}
 		return e, err
 	}

@@ -107,11 +107,7 @@ func (l *lines) describe(c *session.Command, sql []byte) string {
 		fmt.Fprintf(&b, "  %d bytes", c.Size)
 	}
 	if list, ok := l.params.of(c); ok && len(list) > 0 {
-		var texts []string
-		for _, v := range list {
-			texts = append(texts, paramText(v))
-		}
-		fmt.Fprintf(&b, "  [%s]", strings.Join(texts, ", "))
+		fmt.Fprintf(&b, "  [%s]", paramTexts(list))
 	}
 	return b.String()
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -16,13 +17,12 @@ import (
 // depends on: the session's capabilities, the number of a statement's
 // parameters, the types sent last. The zero params is ready.
 type params struct {
-	caps       map[uint64]classic.Capability
-	statements map[statementKey]*statementParams
+	sessions map[uint64]*sessionParams
 }
 
-type statementKey struct {
-	session   uint64
-	statement uint32
+type sessionParams struct {
+	caps       classic.Capability
+	statements map[uint32]*statementParams
 }
 
 type statementParams struct {
@@ -31,39 +31,44 @@ type statementParams struct {
 	long  []uint16
 }
 
-// start takes note of a session.
-func (p *params) start(s *session.Start) {
-	if p.caps == nil {
-		p.caps = map[uint64]classic.Capability{}
-		p.statements = map[statementKey]*statementParams{}
+// session returns what is known of a session. Of a damaged capture its Start may
+// be missing.
+func (p *params) session(id uint64) *sessionParams {
+	s := p.sessions[id]
+	if s == nil {
+		if p.sessions == nil {
+			p.sessions = map[uint64]*sessionParams{}
+		}
+		s = &sessionParams{statements: map[uint32]*statementParams{}}
+		p.sessions[id] = s
 	}
-	p.caps[s.ID] = classic.Capability(s.Login.Capabilities)
+	return s
 }
 
 // see takes note of an event.
 func (p *params) see(e session.Event) {
 	switch e := e.(type) {
 	case *session.Start:
-		p.start(e)
+		p.session(e.ID).caps = classic.Capability(e.Login.Capabilities)
 	case *session.Reply:
 		if e.Prepared != nil {
-			p.statements[statementKey{e.ID, e.Prepared.Statement}] = &statementParams{count: int(e.Prepared.Params)}
+			p.session(e.ID).statements[e.Prepared.Statement] = &statementParams{count: int(e.Prepared.Params)}
 		}
 	case *session.Command:
-		if e.Kind == session.LongData {
-			p.longData(e)
-		}
-		if e.Kind == session.CloseStatement {
-			delete(p.statements, statementKey{e.ID, e.Statement})
+		switch e.Kind {
+		case session.LongData:
+			p.session(e.ID).longData(e)
+		case session.CloseStatement:
+			delete(p.session(e.ID).statements, e.Statement)
 		}
 	case *session.End:
-		delete(p.caps, e.ID)
+		delete(p.sessions, e.ID)
 	}
 }
 
-func (p *params) longData(c *session.Command) {
+func (s *sessionParams) longData(c *session.Command) {
 	var l classic.LongData
-	if st := p.statements[statementKey{c.ID, c.Statement}]; st != nil && l.Decode(c.Payload) == nil {
+	if st := s.statements[c.Statement]; st != nil && l.Decode(c.Payload) == nil {
 		st.long = append(st.long, l.Param)
 	}
 }
@@ -71,12 +76,13 @@ func (p *params) longData(c *session.Command) {
 // of returns the parameters of an execution that passes, false when they can't
 // be read.
 func (p *params) of(c *session.Command) ([]classic.Param, bool) {
-	st := p.statements[statementKey{c.ID, c.Statement}]
+	s := p.session(c.ID)
+	st := s.statements[c.Statement]
 	if c.Kind != session.Execute || st == nil || c.Masked || c.Cut {
 		return nil, false
 	}
 	var e classic.Execute
-	if e.Decode(c.Payload, p.caps[c.ID], st.count) != nil {
+	if e.Decode(c.Payload, s.caps, st.count) != nil {
 		return nil, false
 	}
 	if e.Typed {
@@ -84,14 +90,7 @@ func (p *params) of(c *session.Command) ([]classic.Param, bool) {
 	}
 	long := st.long
 	st.long = nil
-	list, err := e.Params(st.types, func(i int) bool {
-		for _, n := range long {
-			if int(n) == i {
-				return true
-			}
-		}
-		return false
-	})
+	list, err := e.Params(st.types, func(i int) bool { return slices.Contains(long, uint16(i)) })
 	return list, err == nil
 }
 
@@ -102,18 +101,14 @@ func (p *params) text(c *session.Command, sql []byte) string {
 		return ""
 	}
 	var e classic.Execute
-	if e.Decode(c.Payload, p.caps[c.ID], placeholders(sql)) != nil || !e.Typed {
+	if e.Decode(c.Payload, p.session(c.ID).caps, placeholders(sql)) != nil || !e.Typed {
 		return ""
 	}
 	list, err := e.Params(nil, nil)
 	if err != nil {
 		return ""
 	}
-	var texts []string
-	for _, v := range list {
-		texts = append(texts, paramText(v))
-	}
-	return strings.Join(texts, ", ")
+	return paramTexts(list)
 }
 
 // placeholders counts the question marks of a statement.
@@ -126,6 +121,15 @@ func placeholders(sql []byte) int {
 		}
 	}
 	return n
+}
+
+// paramTexts writes parameters with commas between them.
+func paramTexts(list []classic.Param) string {
+	var texts []string
+	for _, v := range list {
+		texts = append(texts, paramText(v))
+	}
+	return strings.Join(texts, ", ")
 }
 
 // paramText writes a parameter as SQL would.
