@@ -48,9 +48,12 @@ const (
 	// cannot tell whose. It belongs to no connection; the gaps that follow
 	// from it are reported as Gap where they are noticed.
 	Drop
+	// TLS: the connection has switched to TLS, and the source ends it: the Data
+	// that follow are what passes inside. It belongs to no side.
+	TLS
 )
 
-var kindNames = [...]string{"?", "open", "data", "gap", "close", "tick", "drop"}
+var kindNames = [...]string{"?", "open", "data", "gap", "close", "tick", "drop", "tls"}
 
 // String returns the kind's name in lower case.
 func (k Kind) String() string {

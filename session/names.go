@@ -48,11 +48,44 @@ const (
 	Admin
 	// BulkExecute runs a prepared statement for many rows (MariaDB).
 	BulkExecute
+
+	// The kinds that only the X Protocol has; each is answered.
+
+	// Find, Insert, Update and Delete are its CRUD messages; their SQL says the
+	// same as a statement.
+	Find
+	Insert
+	Update
+	Delete
+	// View creates, modifies or drops a view.
+	View
+	// PluginCommand runs a command of the X Plugin (a StmtExecute whose namespace
+	// is mysqlx).
+	PluginCommand
+	// OpenExpect and CloseExpect open and close a block of expectations.
+	OpenExpect
+	CloseExpect
+	// Deallocate forgets a prepared statement, as CloseStatement does, and is
+	// answered.
+	Deallocate
+	// OpenCursor runs a prepared statement and keeps its rows for FetchCursor;
+	// CloseCursor gives them up. All three name the statement.
+	OpenCursor
+	FetchCursor
+	CloseCursor
+	// Capabilities asks for or sets capabilities after the login.
+	Capabilities
+	// CloseSession ends the session; the connection may log in anew (ChangeUser).
+	CloseSession
+	// CloseConnection says goodbye and is answered.
+	CloseConnection
 )
 
 var kindNames = [...]string{"other", "query", "prepare", "execute", "fetch", "long data", "reset statement",
 	"close statement", "use schema", "field list", "change user", "reset connection", "set option", "ping",
-	"statistics", "kill process", "file data", "quit", "replication", "admin", "bulk execute"}
+	"statistics", "kill process", "file data", "quit", "replication", "admin", "bulk execute",
+	"find", "insert", "update", "delete", "view", "plugin command", "open expect", "close expect", "deallocate",
+	"open cursor", "fetch cursor", "close cursor", "capabilities", "close session", "close connection"}
 
 // String returns the kind in words.
 func (k Kind) String() string { return name(kindNames[:], uint8(k)) }
@@ -68,7 +101,8 @@ func (k Kind) HasReply() bool {
 // OnStatement tells whether commands of the kind name a prepared statement.
 func (k Kind) OnStatement() bool {
 	switch k {
-	case Execute, BulkExecute, Fetch, LongData, ResetStatement, CloseStatement:
+	case Execute, BulkExecute, Fetch, LongData, ResetStatement, CloseStatement,
+		Deallocate, OpenCursor, FetchCursor, CloseCursor:
 		return true
 	}
 	return false
@@ -99,8 +133,9 @@ func (o Outcome) String() string { return name(outcomeNames[:], uint8(o)) }
 // ChangeKind tells what a Change changes.
 type ChangeKind uint8
 
-// The kinds of changes. The numbers are MySQL's SESSION_TRACK_* and part of
-// the capture format.
+// The kinds of changes. The numbers are part of the capture format; the first
+// are MySQL's SESSION_TRACK_*, those from 32 on stand for notices of the X
+// Protocol.
 const (
 	SystemVariable             ChangeKind = 0
 	SchemaChange               ChangeKind = 1
@@ -108,6 +143,20 @@ const (
 	GTIDs                      ChangeKind = 3
 	TransactionCharacteristics ChangeKind = 4
 	TransactionState           ChangeKind = 5
+
+	// WarningNotice is a warning: Name is its code, Value its text.
+	WarningNotice ChangeKind = 32
+	// DocumentIDs are the ids that the server made for new documents, joined by
+	// commas.
+	DocumentIDs ChangeKind = 33
+	// RowsFound and RowsMatched count rows.
+	RowsFound   ChangeKind = 34
+	RowsMatched ChangeKind = 35
+	// TransactionEnd tells that a transaction ended; Value is "committed" or
+	// "rolled back".
+	TransactionEnd ChangeKind = 36
+	// OtherNotice is any other; Name is its type.
+	OtherNotice ChangeKind = 37
 )
 
 // Reason tells why a Gap or an End is there.

@@ -56,7 +56,7 @@ type Start struct {
 	// only what could be deduced, all earlier state is unknown.
 	Joined bool
 	// Encrypted: the session switched to TLS. When the bytes could not be read
-	// no Command follows.
+	// no Command follows; a relay that ends TLS can read them.
 	Encrypted bool
 	// ServerVersion is the version that the server named in its greeting, and
 	// ConnectionID its id for the connection (as in SHOW PROCESSLIST); "" and
@@ -79,14 +79,15 @@ type Login struct {
 	Schema string
 	// Capabilities are those both sides agreed on, as bits of the protocol
 	// (classic: the MySQL manual's "Capabilities Flags", MariaDB's extended
-	// ones from bit 32).
+	// ones from bit 32; X: xproto.Interactive and its like).
 	Capabilities uint64
 	// Collation is the connection's collation id (classic: the character set
 	// byte of the handshake response).
 	Collation uint16
 	// Plugin is the authentication plugin that was used in the end.
 	Plugin string
-	// Compression is the agreed algorithm: "", "zlib" or "zstd".
+	// Compression is the agreed algorithm: "", "zlib" or "zstd"; X:
+	// "zstd_stream", "lz4_message" or "deflate_stream".
 	Compression string
 	// Attributes are the connection attributes that the client sent.
 	Attributes []Attribute
@@ -111,7 +112,8 @@ type Command struct {
 	// At and End are when its first and its last byte were seen (a run: sent).
 	At, End int64
 	Kind    Kind
-	// Code is the protocol's own command byte (classic: COM_*).
+	// Code is the protocol's own command byte (classic: COM_*; X: the number of
+	// the client message).
 	Code byte
 	// Payload is the command as it was on the wire, its command byte first,
 	// without frame headers. It is nil in a run, where the recorded Command has
@@ -119,10 +121,11 @@ type Command struct {
 	Payload []byte
 	// Size is the payload's length on the wire, also where Payload is shorter.
 	Size uint64
-	// SQL is the statement text within Payload (Query, Prepare), else nil.
+	// SQL is the statement text within Payload (Query, Prepare), or, of X CRUD
+	// messages, a statement that says the same; else nil.
 	SQL []byte
-	// Statement is the source's id of a prepared statement (Execute, Fetch,
-	// LongData, CloseStatement, ResetStatement), 0xffffffff MariaDB's "the one
+	// Statement is the source's id of a prepared statement (Kind.OnStatement; of
+	// an X Prepare, too, whose client chooses it), 0xffffffff MariaDB's "the one
 	// prepared last".
 	Statement uint32
 	// Login is who a ChangeUser changed to.
@@ -192,7 +195,8 @@ type Result struct {
 	// Keyed has a hash of key and values for each of the first rows, where the
 	// result carries key columns; else it is empty.
 	Keyed []RowHash
-	// Binary: Kept rows are in the protocol's binary format.
+	// Binary: Kept rows are in the protocol's binary format. Rows of the X
+	// Protocol have only one format.
 	Binary bool
 	// Kept holds the first rows as they were on the wire, as many as were
 	// asked for.
@@ -235,7 +239,8 @@ type Column struct {
 	Schema, Table, OrgTable, Name, OrgName string
 	Collation                              uint16
 	Length                                 uint32
-	// Type and Flags are the protocol's (classic: MYSQL_TYPE_*, *_FLAG).
+	// Type and Flags are the protocol's (classic: MYSQL_TYPE_*, *_FLAG; X: the
+	// FieldType of ColumnMetaData, its flags, and its content type from bit 12).
 	Type     byte
 	Flags    uint16
 	Decimals byte

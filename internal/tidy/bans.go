@@ -37,7 +37,7 @@ var bans = []ban{
 	{"os.Stdout os.Stderr", "only cmd internal", "libraries write to what they are given; only cmd has the process's own"},
 	{"os.Getenv os.LookupEnv os.Environ os.Args", "only cmd internal", "libraries take options; only cmd reads the environment"},
 	{"os.Exit", "only cmd internal", "libraries return errors; only cmd ends the process"},
-	{everyClock, "only packet relay replay target cmd internal", "time travels as data, set where the bytes came in"},
+	{everyClock, "only packet relay gate replay target cmd internal", "time travels as data, set where the bytes came in"},
 
 	{"github.com/gopacket/gopacket/...", "only packet", "packets end at the chunk"},
 	{"github.com/go-sql-driver/mysql/...", "only probe internal/mysqltest", "the wire is spoken by our own codec; the driver is for control connections"},
