@@ -19,6 +19,8 @@ type masker struct {
 	keepRows bool
 	// sessions holds what is known of sessions with secrets; most have none.
 	sessions map[uint64]*secrets
+	// x are the sessions of the X Protocol.
+	x map[uint64]bool
 }
 
 // secrets is what a session has that is secret.
@@ -36,12 +38,20 @@ type secrets struct {
 func (m *masker) mask(e session.Event) session.Event {
 	m.dialects.See(e)
 	switch e := e.(type) {
+	case *session.Start:
+		if e.Protocol == session.X {
+			if m.x == nil {
+				m.x = map[uint64]bool{}
+			}
+			m.x[e.ID] = true
+		}
 	case *session.Command:
 		return m.command(e)
 	case *session.Reply:
 		return m.reply(e)
 	case *session.End:
 		delete(m.sessions, e.ID)
+		delete(m.x, e.ID)
 	}
 	return e
 }
@@ -50,15 +60,27 @@ func (m *masker) command(c *session.Command) session.Event {
 	switch {
 	case c.SQL != nil:
 		return m.text(c)
+	case m.x[c.ID] && hasText(c.Kind):
+		return withPayload(c, c.Payload[:min(1, len(c.Payload))], nil) // it could not be read
 	case c.Kind == session.Replication:
 		// COM_REGISTER_SLAVE carries a password.
 		return withPayload(c, c.Payload[:1], nil)
 	case c.Kind.OnStatement():
 		return m.onStatement(c)
-	case c.Kind == session.ResetConnection || c.Kind == session.ChangeUser:
+	case c.Kind == session.ResetConnection || c.Kind == session.ChangeUser || c.Kind == session.CloseSession:
 		delete(m.sessions, c.ID)
 	}
 	return c
+}
+
+// hasText tells whether commands of a kind have a text where they can be read.
+func hasText(k session.Kind) bool {
+	switch k {
+	case session.Query, session.Prepare, session.PluginCommand, session.View,
+		session.Find, session.Insert, session.Update, session.Delete:
+		return true
+	}
+	return false
 }
 
 // text masks a statement's text.
@@ -83,8 +105,18 @@ func (m *masker) text(c *session.Command) session.Event {
 	if c.Kind == session.Prepare { // a reply to its execution may quote it, too
 		s.prepares[c.Seq] = true
 		s.last = true
+		if m.x[c.ID] { // the client chose the id, and may use it before the reply
+			s.open[c.Statement] = true
+		}
 	}
 	s.named = s.named || c.Kind == session.Query && found.Params
+	if m.x[c.ID] {
+		if !found.Any() {
+			return c
+		}
+		// The text stands within a message that has its length, and arguments.
+		return withPayload(c, c.Payload[:1], bytes.Clone(m.scratch))
+	}
 	if !found.Found {
 		return c
 	}
@@ -113,12 +145,19 @@ func (m *masker) onStatement(c *session.Command) session.Event {
 		return c
 	}
 	switch c.Kind {
-	case session.CloseStatement:
+	case session.CloseStatement, session.Deallocate:
 		delete(s.open, c.Statement)
 		return c
+	case session.OpenCursor:
+		s.replies[c.Seq] = true
+		return withPayload(c, c.Payload[:min(1, len(c.Payload))], nil)
 	case session.Execute, session.BulkExecute, session.LongData:
 		s.replies[c.Seq] = c.Kind.HasReply()
-		return withPayload(c, c.Payload[:min(5, len(c.Payload))], nil)
+		head := 5 // with the statement's id
+		if m.x[c.ID] {
+			head = 1
+		}
+		return withPayload(c, c.Payload[:min(head, len(c.Payload))], nil)
 	}
 	return c
 }

@@ -51,6 +51,9 @@ func isGenerated(text []byte, st *sqltext.Statement) bool {
 	case sqltext.Show:
 		return showsPassing(st.Of(text))
 	}
+	if st.Verb == sqltext.Call && bytes.HasPrefix(st.Of(text), []byte("CALL mysqlx.list_clients(")) {
+		return true // the X Plugin's list of connections
+	}
 	for _, t := range st.Tables {
 		if contains(ownSchemas, t.Schema.Of(text)) {
 			return true

@@ -170,6 +170,9 @@ func (c *comparison) results(a, b *session.Result) bool {
 	if a.Warnings != b.Warnings {
 		c.found(WarningCount, Real, true)
 	}
+	if len(a.Changes) > 0 || len(b.Changes) > 0 {
+		c.notices(a, b)
+	}
 	return true
 }
 

@@ -36,6 +36,11 @@ type state struct {
 	// itself: that command changes how the rest of its own text is read, or
 	// depends on another that is not answered.
 	itself bool
+	// rendered: that command's text was made from an X message, and reads the same
+	// whatever the session has set.
+	rendered bool
+	// x: the X Protocol, whose replies do not tell how text is read.
+	x bool
 }
 
 // Options returns how the text of a session's command is to be read; call it
@@ -46,6 +51,9 @@ func (t *Tracker) Options(id uint64) sqltext.Options {
 	s := t.sessions[id]
 	if s == nil {
 		return sqltext.Options{Guessed: true}
+	}
+	if s.rendered {
+		return sqltext.Options{}
 	}
 	o := s.now
 	o.Guessed = o.Guessed || s.itself || s.seq != 0 && s.seq != s.latest
@@ -79,7 +87,7 @@ func (t *Tracker) start(e *session.Start) {
 		MariaDB: strings.Contains(e.ServerVersion, "MariaDB"),
 		Guessed: !e.Login.Known,
 	}
-	t.sessions[e.ID] = &state{now: o, first: o}
+	t.sessions[e.ID] = &state{now: o, first: o, x: e.Protocol == session.X}
 }
 
 func (t *Tracker) command(c *session.Command) {
@@ -88,6 +96,7 @@ func (t *Tracker) command(c *session.Command) {
 		return
 	}
 	s.latest, s.itself = c.Seq, false
+	s.rendered = s.x && c.Kind != session.Query && c.Kind != session.Prepare
 	switch c.Kind {
 	case session.Query:
 		if maySet(c.SQL) {
@@ -97,7 +106,7 @@ func (t *Tracker) command(c *session.Command) {
 		if maySet(c.SQL) && t.after(s.now, c.SQL, nil) != s.now {
 			s.now.Guessed = true // from when it is executed on
 		}
-	case session.ResetConnection:
+	case session.ResetConnection, session.CloseSession:
 		s.next, s.seq = s.first, c.Seq
 	case session.ChangeUser:
 		s.next, s.seq = s.first, c.Seq
@@ -159,7 +168,7 @@ func (t *Tracker) reply(r *session.Reply) {
 		}
 		s.seq = 0
 	}
-	if last.Outcome == session.OK || last.Outcome == session.Rows {
+	if !s.x && (last.Outcome == session.OK || last.Outcome == session.Rows) {
 		s.now.NoBackslashEscapes = last.Status&statusNoBackslashEscapes != 0
 		if s.now.MariaDB {
 			s.now.ANSIQuotes = last.Status&statusANSIQuotes != 0

@@ -35,6 +35,9 @@ type fed struct {
 	// change is the number of a ChangeUser whose reply is awaited.
 	change uint64
 	ids    []uint64 // of the run, one for each copy, when filtered
+	// x: the X Protocol; waiting counts its commands without a reply so far.
+	x       bool
+	waiting int
 }
 
 func newFeeder(r *Replayer, src Source) *feeder {
@@ -92,10 +95,12 @@ func (f *feeder) event(e session.Event) error {
 		f.command(s, e)
 	case *session.Reply:
 		s.answered = e.Last
-		if e.Prepared != nil || s.change == e.Seq {
+		s.waiting = max(s.waiting-1, 0)
+		if e.Prepared != nil || s.change == e.Seq || madeDocuments(e) {
 			f.put(s, item{event: e, cost: eventCost})
 		}
 	case *session.Gap:
+		s.waiting = 0 // a reply may be among what is lost
 		f.put(s, item{event: e, cost: eventCost})
 	case *session.End:
 		f.put(s, item{event: e, due: f.schedule.due(e.At), cost: eventCost})
@@ -124,10 +129,26 @@ func (f *feeder) command(s *fed, c *session.Command) {
 		return
 	}
 	i := item{event: c, due: f.schedule.due(c.At), opt: f.dialects.Options(c.ID), cost: eventCost + int64(len(c.Payload))}
+	if s.x && c.Kind.HasReply() {
+		i.piped = s.waiting > 0
+		s.waiting++
+	}
 	if s.answered > 0 {
 		i.think = f.schedule.scale(max(c.At-s.answered, 0))
 	}
 	f.put(s, i)
+}
+
+// madeDocuments tells whether the server made ids for documents.
+func madeDocuments(r *session.Reply) bool {
+	for i := range r.Results {
+		for _, c := range r.Results[i].Changes {
+			if c.Kind == session.DocumentIDs {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // put hands an item to all copies of a session.
@@ -147,7 +168,7 @@ func (f *feeder) start(e *session.Start) error {
 		return err
 	}
 	r.stats.Sessions.Add(1)
-	s := &fed{}
+	s := &fed{x: e.Protocol == session.X}
 	f.sessions[e.ID] = s
 	due := f.schedule.due(e.At)
 	if !r.options.Filter.takes(e) {

@@ -15,6 +15,8 @@ type item struct {
 	think int64           // how long the client took since the reply before
 	opt   sqltext.Options // how a command's text is to be read
 	cost  int64           // bytes of the window
+	// piped: the client sent it while it awaited the reply to the one before.
+	piped bool
 }
 
 // mailbox holds the events that a runner has not come to yet. One goroutine

@@ -1,7 +1,9 @@
 package replay
 
 import (
+	"bytes"
 	"regexp"
+	"slices"
 	"sync"
 
 	"myreplay/session"
@@ -35,11 +37,13 @@ type judge struct {
 	last    verdict            // of the statement prepared last
 	file    session.Skip       // what became of the Query that file data belongs to
 	names   names
+	// x: statement ids are chosen by the client.
+	x bool
 }
 
 // newJudge returns the judge of a recorded session.
 func newJudge(p Policy, s *session.Start) *judge {
-	return &judge{policy: p, names: names{partial: s.Joined}}
+	return &judge{policy: p, names: names{partial: s.Joined}, x: s.Protocol == session.X}
 }
 
 // gap takes note of what was lost in the recording.
@@ -68,13 +72,16 @@ func (j *judge) rule(c *session.Command, opt sqltext.Options) verdict {
 	switch c.Kind {
 	case session.Prepare:
 		j.note(c.Seq, v)
+		if j.x {
+			j.opened(c.Statement, v) // its Execute may come before the reply
+		}
 	case session.Query:
 		j.file = v.skip
-	case session.ResetConnection, session.ChangeUser:
+	case session.ResetConnection, session.ChangeUser, session.CloseSession:
 		clear(j.pending)
 		clear(j.open)
 		j.names.reset()
-	case session.CloseStatement:
+	case session.CloseStatement, session.Deallocate:
 		delete(j.open, c.Statement)
 	}
 	return v
@@ -90,8 +97,19 @@ func (j *judge) decide(c *session.Command, opt sqltext.Options) verdict {
 	}
 	switch c.Kind {
 	case session.Query, session.Prepare:
+		if j.x {
+			return j.crud(c, opt)
+		}
 		return j.text(c.SQL, opt)
-	case session.Execute, session.BulkExecute, session.Fetch, session.LongData, session.ResetStatement, session.CloseStatement:
+	case session.Find, session.Insert, session.Update, session.Delete, session.View:
+		return j.crud(c, opt)
+	case session.PluginCommand:
+		if harmless(c.SQL) {
+			return verdict{}
+		}
+		return j.crud(c, opt)
+	case session.Execute, session.BulkExecute, session.Fetch, session.LongData, session.ResetStatement, session.CloseStatement,
+		session.Deallocate, session.OpenCursor, session.FetchCursor, session.CloseCursor:
 		return j.statement(c)
 	case session.FileData:
 		if j.file != session.NotSkipped {
@@ -105,6 +123,29 @@ func (j *judge) decide(c *session.Command, opt sqltext.Options) verdict {
 		return verdict{skip: session.SkipUnsupported}
 	}
 	return verdict{}
+}
+
+// crud decides about an X message as about its text, or the statement that says
+// the same.
+func (j *judge) crud(c *session.Command, opt sqltext.Options) verdict {
+	if c.SQL != nil {
+		return j.text(c.SQL, opt)
+	}
+	if !j.policy.Writes { // what it does could not be read
+		return verdict{skip: session.SkipWrite}
+	}
+	return verdict{}
+}
+
+// harmlessCommands are the commands of the X Plugin that change nothing but the
+// session; kill_client reaches no connection but the replay's own.
+var harmlessCommands = [...]string{"ping", "list_clients", "list_objects", "list_notices", "enable_notices", "disable_notices",
+	"get_collection_options", "kill_client"}
+
+// harmless tells whether a text calls one of them.
+func harmless(sql []byte) bool {
+	name, _, _ := bytes.Cut(bytes.TrimPrefix(sql, []byte("CALL mysqlx.")), []byte("("))
+	return slices.Contains(harmlessCommands[:], string(name))
 }
 
 // unsendable returns the verdict on a command that can't be sent; what its text
@@ -135,13 +176,16 @@ func (j *judge) statement(c *session.Command) verdict {
 func (j *judge) learn(r *session.Reply) {
 	v, ok := j.pending[r.Seq]
 	delete(j.pending, r.Seq)
-	if !ok || r.Prepared == nil {
-		return
+	if ok && r.Prepared != nil {
+		j.opened(r.Prepared.Statement, v)
 	}
+}
+
+func (j *judge) opened(id uint32, v verdict) {
 	if j.open == nil {
 		j.open = map[uint32]verdict{}
 	}
-	j.open[r.Prepared.Statement] = v
+	j.open[id] = v
 }
 
 func (j *judge) note(seq uint64, v verdict) {

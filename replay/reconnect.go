@@ -49,9 +49,9 @@ func (m *memory) sent(c *session.Command, v verdict) {
 			m.prepares = map[uint64]*session.Command{}
 		}
 		m.prepares[c.Seq] = c
-	case session.CloseStatement:
+	case session.CloseStatement, session.Deallocate:
 		delete(m.open, c.Statement)
-	case session.ResetConnection, session.ChangeUser:
+	case session.ResetConnection, session.ChangeUser, session.CloseSession:
 		*m = memory{}
 		if c.Kind == session.ChangeUser {
 			m.remember(c)

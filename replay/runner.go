@@ -223,7 +223,7 @@ func (u *runner) send(i *item, c *session.Command, v verdict) {
 	case err != nil && u.r.options.Unsent(err):
 		u.skip(c, session.FailedSend, i.due)
 	default:
-		u.sent(i, c, a)
+		u.sent(i, c, a, v)
 		u.memory.sent(c, v)
 		if err != nil && a.Reply == nil && c.Kind.HasReply() {
 			stats.Unanswered.Add(1)
@@ -240,7 +240,7 @@ func (u *runner) send(i *item, c *session.Command, v verdict) {
 }
 
 // sent writes a command that was sent, and its reply.
-func (u *runner) sent(i *item, c *session.Command, a Answer) {
+func (u *runner) sent(i *item, c *session.Command, a Answer, v verdict) {
 	stats := &u.r.stats
 	stats.Sent.Add(1)
 	done := outcome(u.id, c, i.due)
@@ -260,10 +260,25 @@ func (u *runner) sent(i *item, c *session.Command, a Answer) {
 	}
 	u.answered = a.Reply.Last
 	if n := len(a.Reply.Results); n > 0 && a.Reply.Results[n-1].Error == nil {
-		u.inTrans = a.Reply.Results[n-1].Status&statusInTrans != 0
+		u.transaction(a.Reply.Results[n-1].Status, v)
 	}
 	a.Reply.ID = u.id
 	u.r.write(a.Reply)
+}
+
+// transaction takes note of whether a transaction is open: the classic protocol
+// says so, of the X Protocol the statement tells.
+func (u *runner) transaction(status uint16, v verdict) {
+	if u.start.Protocol != session.X {
+		u.inTrans = status&statusInTrans != 0
+		return
+	}
+	switch v.verb {
+	case sqltext.Begin:
+		u.inTrans = true
+	case sqltext.Commit, sqltext.Rollback:
+		u.inTrans = false
+	}
 }
 
 // skip writes a command that was not sent.

@@ -66,6 +66,7 @@ type source struct {
 	user, schema string
 	lossy        bool
 	encrypted    bool
+	protocol     session.Protocol
 	commands     uint64
 	// known is the highest sequence number seen.
 	known uint64
@@ -207,6 +208,7 @@ func (s *source) begin(e *session.Start) {
 	s.login(&e.Login)
 	s.lossy = e.Joined
 	s.encrypted = e.Encrypted
+	s.protocol = e.Protocol
 }
 
 func (s *source) login(l *session.Login) {
@@ -292,16 +294,21 @@ func (b *Builder) classOf(c *session.Command) (*class, []byte) {
 // describe fills in what the capture says of a command.
 func (b *Builder) describe(e *entry, c *session.Command, class *class, sql []byte, s *source) {
 	e.described = true
-	e.kind, e.class, e.at = c.Kind, class, c.At
+	e.protocol, e.kind, e.class, e.at = s.protocol, c.Kind, class, c.At
 	e.statement, e.size, e.masked, e.lossy = c.Statement, c.Size, c.Masked, s.lossy
 	e.user, e.schema = s.user, s.schema
 	e.text = append(e.text[:0], sql[:min(len(sql), b.options.ExampleBytes)]...)
 	e.textBytes = len(sql)
 	e.payload = e.payload[:0]
-	if b.options.Params != nil && c.Kind == session.Execute && len(c.Payload) <= b.options.ExampleBytes {
+	if b.options.Params != nil && hasParams(c.Kind, s.protocol) && len(c.Payload) <= b.options.ExampleBytes {
 		e.payload = append(e.payload, c.Payload...)
 	}
 	b.entries.grow(e, len(e.text)+len(e.payload))
+}
+
+// hasParams tells whether commands of a kind may carry parameters.
+func hasParams(k session.Kind, p session.Protocol) bool {
+	return k == session.Execute || p == session.X && (k == session.Query || k == session.OpenCursor)
 }
 
 func (b *Builder) captureEnd(e *session.End, side bool) {

@@ -33,6 +33,7 @@ type entry struct {
 
 	// What the recording says of the command; described tells whether it has.
 	described bool
+	protocol  session.Protocol
 	kind      session.Kind
 	class     *class // nil for kinds that get no reply
 	at        int64
@@ -93,7 +94,7 @@ func (h *half) hold(r *session.Reply) int {
 		to, from := &h.reply.Results[i], &r.Results[i]
 		keyed, kept := to.Keyed[:0], to.Kept[:0]
 		*to = *from
-		to.Changes, to.Info = nil, ""
+		to.Changes, to.Info = compare.Counting(to.Changes), ""
 		to.Keyed = append(keyed, from.Keyed...)
 		to.Kept = h.holdRows(kept, from.Kept)
 		cost += 16 * len(to.Keyed)

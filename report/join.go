@@ -409,8 +409,16 @@ func (b *Builder) tally(e *entry, i int, x, y *session.Reply) {
 	}
 	if len(t.examples) < b.options.MaxExamples {
 		t.examples = append(t.examples, b.example(e, x, y))
-		t.examples[len(t.examples)-1].Evidence = evidence(d, x, y, b.options.Protocol)
+		t.examples[len(t.examples)-1].Evidence = evidence(d, x, y, b.words(e))
 	}
+}
+
+// words returns the words for an entry's rows.
+func (b *Builder) words(e *entry) compare.Protocol {
+	if b.options.Words == nil {
+		return compare.Protocol{}
+	}
+	return b.options.Words(e.protocol)
 }
 
 // evidence is compare's, made printable.

@@ -59,14 +59,15 @@ type Options struct {
 	// AllowIncomplete: a replay that ended early or lost its connections may
 	// still be called Same by what was compared.
 	AllowIncomplete bool
-	// Params returns the parameters of an Execute as text for a reader, or "".
+	// Params returns the parameters of an Execute (and of what else carries some
+	// in the X Protocol) as text for a reader, or "".
 	// It may be nil. It is called for examples only, perhaps long after the
 	// command was seen. c holds no more than ID, Seq, Kind, Statement, Size and
 	// Payload; sql is the statement's text, cut at ExampleBytes. Executions whose payload is longer
 	// than ExampleBytes are left out.
 	Params func(c *session.Command, sql []byte) string
-	// Protocol gives words for rows and types.
-	Protocol compare.Protocol
+	// Words gives words for the rows and types of a protocol. It may be nil.
+	Words func(session.Protocol) compare.Protocol
 }
 
 // SpeedRules say when a class counts as slower or faster: its pairs must be

@@ -34,7 +34,7 @@ const (
 type group uint8
 
 const (
-	runs     group = iota // Query, Execute, BulkExecute
+	runs     group = iota // Query, Execute, BulkExecute, and X's CRUD
 	prepares              // Prepare
 	fetches               // Fetch and others on a prepared statement
 	commands              // not SQL: one class a kind
@@ -42,11 +42,12 @@ const (
 
 func groupOf(k session.Kind) group {
 	switch k {
-	case session.Query, session.Execute, session.BulkExecute:
+	case session.Query, session.Execute, session.BulkExecute, session.OpenCursor, session.PluginCommand, session.View,
+		session.Find, session.Insert, session.Update, session.Delete:
 		return runs
 	case session.Prepare:
 		return prepares
-	case session.Fetch, session.ResetStatement:
+	case session.Fetch, session.ResetStatement, session.FetchCursor:
 		return fetches
 	}
 	return commands

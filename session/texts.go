@@ -52,11 +52,11 @@ func (t *Texts) command(c *Command) {
 		s := t.session(c.ID)
 		s.pending[c.Seq] = c.SQL
 		s.last = c.SQL
-	case CloseStatement:
+	case CloseStatement, Deallocate:
 		if s := t.sessions[c.ID]; s != nil {
 			delete(s.open, c.Statement)
 		}
-	case ChangeUser, ResetConnection:
+	case ChangeUser, ResetConnection, CloseSession:
 		delete(t.sessions, c.ID)
 	}
 }

@@ -139,7 +139,7 @@ func (a *reportArgs) render(w io.Writer, r *report.Report, colour bool) error {
 }
 
 func (a *reportArgs) options() (report.Options, error) {
-	o := report.Options{MaxExamples: a.examples, AllowIncomplete: a.incomplete, Protocol: classicWords(), Params: a.params.text}
+	o := report.Options{MaxExamples: a.examples, AllowIncomplete: a.incomplete, Words: wordsOf, Params: a.params.text}
 	if a.examples == 0 {
 		o.MaxExamples = -1
 	}

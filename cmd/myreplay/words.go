@@ -205,6 +205,9 @@ func rowValues(r *session.Result, row []byte) ([]*string, bool) {
 	return values, err == nil
 }
 
+// wordsOf gives words for the rows and types of a protocol.
+func wordsOf(session.Protocol) compare.Protocol { return classicWords() }
+
 // classicWords gives a report words for rows and types.
 func classicWords() compare.Protocol {
 	return compare.Protocol{
