@@ -107,7 +107,7 @@ func (r *Recorder) chunk(c *flow.Chunk) error {
 		r.stats.Dropped.Add(int64(c.Lost))
 		return r.write(&session.Gap{At: c.At, Lost: c.Lost, Reason: session.DroppedPackets})
 	case flow.Open:
-		r.decoders[c.Conn] = decode.NewClassic(r.shared)
+		r.decoders[c.Conn] = decode.New(r.shared)
 	}
 	d := r.decoders[c.Conn]
 	if d == nil {
@@ -145,7 +145,7 @@ func (r *Recorder) write(e session.Event) error {
 		if e.Joined {
 			s.Joined.Add(1)
 		}
-		if e.Encrypted {
+		if e.Unread() {
 			s.Encrypted.Add(1)
 		} else if e.Protocol == session.Unknown {
 			s.NotUnderstood.Add(1)

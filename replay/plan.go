@@ -101,7 +101,7 @@ func (m *planner) start(s *session.Start) {
 	p.Users[s.Login.User]++
 	p.Servers[s.Server]++
 	switch {
-	case s.Encrypted:
+	case s.Unread():
 		p.Encrypted++
 	case s.Protocol == session.Unknown:
 		p.NotUnderstood++

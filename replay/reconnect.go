@@ -96,7 +96,7 @@ func (m *memory) broken(v verdict) bool {
 
 // connect makes the session's first connection.
 func (u *runner) connect() {
-	if u.start.Refused != nil || u.start.Encrypted && u.start.Protocol == session.Unknown {
+	if u.start.Refused != nil || u.start.Unread() {
 		return // nobody logged in, and nothing follows
 	}
 	u.dial()

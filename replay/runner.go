@@ -180,18 +180,9 @@ func (u *runner) handle(i *item) {
 // command replays one command: it is judged, awaited, sent, and its reply
 // written.
 func (u *runner) command(i *item, c *session.Command) {
-	v := u.judge.rule(c, i.opt)
-	if v.kill != nil && v.skip == session.NotSkipped {
-		c, v.skip = u.aim(c, v.kill)
-	}
-	if v.skip == session.NotSkipped && u.memory.broken(v) {
-		v.skip = session.FailedSend
-	}
+	c, v := u.rule(i, c)
 	if v.skip != session.NotSkipped {
-		if u.conn != nil {
-			u.conn.Skipped(c, v.skip)
-		}
-		u.skip(c, v.skip, i.due)
+		u.skipRuled(i, c, v.skip)
 		return
 	}
 	if !u.wait(u.when(i)) {
@@ -202,7 +193,32 @@ func (u *runner) command(i *item, c *session.Command) {
 		u.skip(c, u.unreachable(), i.due)
 		return
 	}
+	if p, ok := u.conn.(Pipeline); ok {
+		u.sendAll(p, i, c, v)
+		return
+	}
 	u.send(i, c, v)
+}
+
+// rule decides about a command, which it may change: KILL is turned at the
+// replayed connection.
+func (u *runner) rule(i *item, c *session.Command) (*session.Command, verdict) {
+	v := u.judge.rule(c, i.opt)
+	if v.kill != nil && v.skip == session.NotSkipped {
+		c, v.skip = u.aim(c, v.kill)
+	}
+	if v.skip == session.NotSkipped && u.memory.broken(v) {
+		v.skip = session.FailedSend
+	}
+	return c, v
+}
+
+// skipRuled skips a command that may not be sent.
+func (u *runner) skipRuled(i *item, c *session.Command, why session.Skip) {
+	if u.conn != nil {
+		u.conn.Skipped(c, why)
+	}
+	u.skip(c, why, i.due)
 }
 
 // when returns when a command is to be sent.
@@ -327,6 +343,12 @@ func (u *runner) aim(c *session.Command, k *sqltext.KillTarget) (*session.Comman
 		return c, session.SkipKill
 	}
 	aimed := *c
+	if u.start.Protocol == session.X { // the text stands within a message: the target puts it there
+		sql := append([]byte(nil), c.SQL[:k.Number.Start]...)
+		sql = strconv.AppendUint(sql, uint64(live), 10)
+		aimed.SQL = append(sql, c.SQL[k.Number.End:]...)
+		return &aimed, session.NotSkipped
+	}
 	head := len(c.Payload) - len(c.SQL)
 	p := append([]byte(nil), c.Payload[:head+k.Number.Start]...)
 	p = strconv.AppendUint(p, uint64(live), 10)

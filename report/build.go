@@ -65,7 +65,7 @@ type Builder struct {
 type source struct {
 	user, schema string
 	lossy        bool
-	encrypted    bool
+	unread       bool
 	protocol     session.Protocol
 	commands     uint64
 	// known is the highest sequence number seen.
@@ -207,7 +207,7 @@ func (b *Builder) source(id uint64) *source {
 func (s *source) begin(e *session.Start) {
 	s.login(&e.Login)
 	s.lossy = e.Joined
-	s.encrypted = e.Encrypted
+	s.unread = e.Unread()
 	s.protocol = e.Protocol
 }
 
@@ -313,7 +313,7 @@ func hasParams(k session.Kind, p session.Protocol) bool {
 
 func (b *Builder) captureEnd(e *session.End, side bool) {
 	s := b.source(e.ID)
-	if s.encrypted && s.commands == 0 {
+	if s.unread && s.commands == 0 {
 		b.account.unread++
 	}
 	delete(b.sources, e.ID)

@@ -71,7 +71,7 @@ func (s *script) start(words []string) {
 	f := s.fields(words[2:])
 	e := &session.Start{ID: s.number(words[1]), At: s.now, Protocol: session.Classic, Of: s.number(f.get("of")),
 		Copy: uint32(s.number(f.get("copy"))), ServerVersion: f.get("version"), Joined: f.has("joined"), Encrypted: f.has("encrypted"),
-		Login: session.Login{Known: true, User: f.get("user"), Schema: f.get("schema")}}
+		Login: session.Login{Known: !f.has("encrypted"), User: f.get("user"), Schema: f.get("schema")}}
 	if code := f.get("refused"); code != "" {
 		e.Refused = &session.Error{Code: uint16(s.number(code))}
 	}

@@ -20,7 +20,7 @@ func (b *Builder) Finish() *Report {
 		b.closeApart(j)
 	}
 	for _, s := range b.sources {
-		if s.encrypted && s.commands == 0 {
+		if s.unread && s.commands == 0 {
 			b.account.unread++
 		}
 	}

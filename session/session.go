@@ -69,6 +69,9 @@ type Start struct {
 	Refused *Error
 }
 
+// Unread tells whether the session went on in TLS that could not be read.
+func (e *Start) Unread() bool { return e.Encrypted && !e.Login.Known && e.Refused == nil }
+
 // Login is who logged in and what was agreed, without any authentication
 // bytes.
 type Login struct {
