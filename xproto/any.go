@@ -1,6 +1,8 @@
 package xproto
 
 import (
+	"math"
+
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
@@ -40,7 +42,7 @@ func (s *Scalar) Decode(payload []byte) error {
 	for f.next() {
 		switch f.num {
 		case 1:
-			s.Type = ScalarType(f.uint32())
+			s.Type = ScalarType(f.enum())
 		case 2:
 			s.Sint = f.sint64()
 		case 3:
@@ -87,7 +89,17 @@ func (s *Scalar) Append(dst []byte) []byte {
 	case ScalarString:
 		dst = appendBytes(dst, 9, appendBytes(nil, 1, s.Bytes))
 	case ScalarOctets:
-		dst = appendBytes(dst, 5, appendBytes(nil, 1, s.Bytes))
+		octets := appendBytes(nil, 1, s.Bytes)
+		if s.ContentType != 0 {
+			octets = appendVarint(octets, 2, uint64(s.ContentType))
+		}
+		dst = appendBytes(dst, 5, octets)
+	case ScalarDouble:
+		dst = protowire.AppendTag(dst, 6, protowire.Fixed64Type)
+		dst = protowire.AppendFixed64(dst, math.Float64bits(s.Float))
+	case ScalarFloat:
+		dst = protowire.AppendTag(dst, 7, protowire.Fixed32Type)
+		dst = protowire.AppendFixed32(dst, math.Float32bits(float32(s.Float)))
 	}
 	return dst
 }
@@ -110,27 +122,40 @@ type Field struct {
 }
 
 // Decode reads the message from payload.
-func (a *Any) Decode(payload []byte) error { return a.decode(payload, maxDepth) }
+func (a *Any) Decode(payload []byte) error {
+	d := anyDecoder{left: maxValues}
+	return d.decode(a, payload)
+}
 
-func (a *Any) decode(payload []byte, depth int) error {
+// anyDecoder keeps an Any to its limits.
+type anyDecoder struct {
+	depth int
+	left  int // values that it may still have
+}
+
+func (d *anyDecoder) decode(a *Any, payload []byte) error {
 	*a = Any{}
-	if depth == 0 {
+	if d.depth++; d.depth > maxDepth {
 		return &FormatError{"Any", "nested too deep"}
 	}
+	if d.left--; d.left < 0 {
+		return &FormatError{"Any", tooMany}
+	}
 	f := read("Any", payload)
-	for f.next() && f.err == nil {
+	for f.next() {
 		switch f.num {
 		case 2:
 			a.Scalar = new(Scalar)
 			f.err = firstError(f.err, a.Scalar.Decode(f.bytes()))
 		case 3:
 			a.IsObject = true
-			f.err = firstError(f.err, a.object(f.bytes(), depth))
+			f.err = firstError(f.err, d.object(a, f.bytes()))
 		case 4:
 			a.IsArray = true
-			f.err = firstError(f.err, a.array(f.bytes(), depth))
+			f.err = firstError(f.err, d.array(a, f.bytes()))
 		}
 	}
+	d.depth--
 	return f.err
 }
 
@@ -141,7 +166,7 @@ func firstError(a, b error) error {
 	return b
 }
 
-func (a *Any) object(payload []byte, depth int) error {
+func (d *anyDecoder) object(a *Any, payload []byte) error {
 	f := read("Object", payload)
 	for f.next() {
 		if f.num != 1 {
@@ -149,33 +174,34 @@ func (a *Any) object(payload []byte, depth int) error {
 		}
 		var field Field
 		g := read("Object", f.bytes())
-		for g.next() && g.err == nil {
+		for g.next() {
 			switch g.num {
 			case 1:
 				field.Key = string(g.bytes())
 			case 2:
-				g.err = firstError(g.err, field.Value.decode(g.bytes(), depth-1))
+				g.err = firstError(g.err, d.decode(&field.Value, g.bytes()))
 			}
 		}
-		if g.err != nil {
-			return g.err
+		if f.err = firstError(f.err, g.err); f.err == nil {
+			a.Object = append(a.Object, field)
 		}
-		a.Object = append(a.Object, field)
+		if d.left--; d.left < 0 { // a field without a value counts, too
+			f.fail(tooMany)
+		}
 	}
 	return f.err
 }
 
-func (a *Any) array(payload []byte, depth int) error {
+func (d *anyDecoder) array(a *Any, payload []byte) error {
 	f := read("Array", payload)
 	for f.next() {
 		if f.num != 1 {
 			continue
 		}
 		var v Any
-		if err := v.decode(f.bytes(), depth-1); err != nil {
-			return err
+		if f.err = firstError(f.err, d.decode(&v, f.bytes())); f.err == nil {
+			a.Array = append(a.Array, v)
 		}
-		a.Array = append(a.Array, v)
 	}
 	return f.err
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strings"
 
 	"github.com/klauspost/compress/zlib"
 	"github.com/klauspost/compress/zstd"
@@ -34,11 +35,11 @@ func (a Algorithm) String() string {
 	return "?"
 }
 
-// AlgorithmNamed returns the algorithm of a name; Uncompressed when there is
-// none.
+// AlgorithmNamed returns the algorithm of a name, in upper or lower case, as
+// servers take both; Uncompressed when there is none.
 func AlgorithmNamed(name string) Algorithm {
 	for i, n := range algorithmNames {
-		if n == name {
+		if strings.EqualFold(n, name) {
 			return Algorithm(i)
 		}
 	}
@@ -49,20 +50,32 @@ const (
 	// inflateStep is how much is inflated at once: what a message inflates to is
 	// never held as a whole.
 	inflateStep = 32 << 10
-	// maxWindow limits the memory that a zstd stream may ask for.
+	// maxWindow limits the memory that a zstd stream may ask for: zstd itself asks
+	// for as much at its level 19, MySQL's highest unless told otherwise is 11.
 	maxWindow = 8 << 20
-	// maxRatio is how much longer a message may become than it passed: zstd needs
-	// 4 bytes for 128 KiB of one byte.
-	maxRatio = 32 << 10
 	// slack is what may be left of a message when all that it announced was read:
-	// the end mark of a flush.
+	// the end mark of a flush or of a frame.
 	slack = 64
 )
+
+// algorithms has for each the most that a byte of it can stand for, and what
+// its decoder holds besides a window of zstd.
+var algorithms = [...]struct {
+	ratio uint64
+	held  int
+}{
+	Uncompressed: {},
+	Deflate:      {1032, 44 << 10},       // 258 bytes in two bits
+	Zstd:         {128 << 10, 400 << 10}, // a block of one byte again and again
+	LZ4:          {256, 0},               // 255 bytes for one, buffers are shared
+}
 
 var (
 	errStreamLost = errors.New("a part of the compressed stream was lost: the rest can't be read")
 	errRatio      = errors.New("it announces more than any compression reaches")
+	errSize       = errors.New("it announces more than any server takes")
 	errLeft       = errors.New("it holds more than it announced")
+	errShort      = errors.New("it ends before all that it announced")
 	errUnknown    = errors.New("it does not say how long it is")
 )
 
@@ -74,6 +87,7 @@ type inflater struct {
 	left      uint64 // bytes that the message still announces
 	src       source
 	stream    io.Reader // over src
+	window    int       // of zstd
 	out       []byte
 }
 
@@ -83,7 +97,7 @@ type source struct{ b []byte }
 // Read implements io.Reader.
 func (s *source) Read(p []byte) (int, error) {
 	if len(s.b) == 0 {
-		return 0, io.ErrUnexpectedEOF
+		return 0, io.EOF
 	}
 	n := copy(p, s.b)
 	s.b = s.b[n:]
@@ -93,7 +107,7 @@ func (s *source) Read(p []byte) (int, error) {
 // ReadByte implements io.ByteReader, so that nobody reads ahead.
 func (s *source) ReadByte() (byte, error) {
 	if len(s.b) == 0 {
-		return 0, io.ErrUnexpectedEOF
+		return 0, io.EOF
 	}
 	c := s.b[0]
 	s.b = s.b[1:]
@@ -105,7 +119,7 @@ func newInflater(a Algorithm) *inflater { return &inflater{algorithm: a} }
 // lose tells that bytes of the direction were lost.
 func (z *inflater) lose() {
 	z.unpacking = false
-	z.lost = z.lost || z.algorithm != LZ4
+	z.lost = z.algorithm != LZ4
 	z.stream = nil
 	z.src.b = nil
 }
@@ -120,24 +134,13 @@ func (z *inflater) fail(err error) error {
 func (z *inflater) begin(f *Frame) error {
 	var m Compressed
 	if f.Cut || f.Holed {
-		z.lost = true
 		return z.fail(errStreamLost)
 	}
 	if err := m.Decode(f.Payload); err != nil {
-		return err
+		return z.fail(err)
 	}
-	switch {
-	case z.lost:
-		return z.fail(errStreamLost)
-	case m.Size == 0 && len(m.Payload) > 0:
-		return z.fail(errUnknown)
-	case m.Size > maxRatio*(uint64(len(m.Payload))+1):
-		return z.fail(errRatio)
-	}
-	if z.algorithm == LZ4 || len(z.src.b) == 0 {
-		z.src.b = m.Payload
-	} else {
-		z.src.b = append(z.src.b, m.Payload...)
+	if err := z.take(&m); err != nil {
+		return z.fail(err)
 	}
 	z.left = m.Size
 	z.unpacking = true
@@ -147,6 +150,39 @@ func (z *inflater) begin(f *Frame) error {
 	return nil
 }
 
+// take takes over a message's bytes.
+func (z *inflater) take(m *Compressed) error {
+	frame := z.algorithm == Zstd && bytes.HasPrefix(m.Payload, []byte(zstdMagic))
+	switch {
+	case z.lost && !frame:
+		return errStreamLost
+	case m.Size == 0 && len(m.Payload) > 0:
+		return errUnknown
+	case m.Size > MaxFrame:
+		return errSize
+	case m.Size > algorithms[z.algorithm].ratio*(uint64(len(m.Payload))+1):
+		return errRatio
+	}
+	z.lost = false
+	if frame {
+		var h zstd.Header
+		if h.Decode(m.Payload) == nil {
+			z.window = max(z.window, int(min(h.WindowSize, maxWindow)))
+		}
+	}
+	if z.algorithm == LZ4 || len(z.src.b) == 0 {
+		z.src.b = m.Payload
+	} else {
+		z.src.b = append(z.src.b, m.Payload...)
+	}
+	return nil
+}
+
+// zstdMagic begins a frame of zstd, and nothing within one: as a block it would
+// be longer than blocks may be. MySQL's server makes each message a frame, so that
+// the stream can be read again after a loss; clients need not.
+const zstdMagic = "\x28\xb5\x2f\xfd"
+
 // open makes the stream that undoes the compression.
 func (z *inflater) open() (err error) {
 	switch {
@@ -154,7 +190,9 @@ func (z *inflater) open() (err error) {
 		if r, ok := z.stream.(*lz4.Reader); ok {
 			r.Reset(&z.src)
 		} else {
-			z.stream = lz4.NewReader(&z.src)
+			r := lz4.NewReader(&z.src)
+			err = r.Apply(lz4.ConcurrencyOption(1))
+			z.stream = r
 		}
 	case z.stream != nil:
 	case z.algorithm == Zstd:
@@ -171,30 +209,52 @@ func (z *inflater) open() (err error) {
 // end of the message.
 func (z *inflater) more() ([]byte, error) {
 	if z.left == 0 {
-		if len(z.src.b) > slack {
-			return nil, z.fail(errLeft)
-		}
-		if z.algorithm != LZ4 {
-			z.src.b = bytes.Clone(z.src.b) // of a frame's payload, or consumed
-		}
-		return nil, nil
+		return nil, z.end()
 	}
 	if z.out == nil {
 		z.out = make([]byte, inflateStep)
 	}
 	n := int(min(z.left, inflateStep))
-	n, err := io.ReadFull(z.stream, z.out[:n])
-	if err != nil {
+	switch n, err := io.ReadFull(z.stream, z.out[:n]); {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, z.fail(errShort)
+	case err != nil:
 		return nil, z.fail(err)
+	default:
+		z.left -= uint64(n)
+		return z.out[:n], nil
 	}
-	z.left -= uint64(n)
-	return z.out[:n], nil
+}
+
+// end looks at what is left of a message when all that it announced was read.
+func (z *inflater) end() error {
+	if z.algorithm == LZ4 {
+		// At the end of its frame the reader gives its buffers back.
+		var one [1]byte
+		switch n, err := z.stream.Read(one[:]); {
+		case n > 0:
+			return z.fail(errLeft)
+		case err != io.EOF:
+			return z.fail(err)
+		}
+	}
+	if len(z.src.b) > slack {
+		return z.fail(errLeft)
+	}
+	z.src.b = bytes.Clone(z.src.b) // it was of the frame's payload
+	return nil
 }
 
 // held returns how many bytes of memory the inflater holds, as far as it knows.
-func (z *inflater) held() int { return cap(z.out) + cap(z.src.b) }
+func (z *inflater) held() int {
+	n := cap(z.out)
+	if z.stream != nil {
+		n += algorithms[z.algorithm].held + z.window
+	}
+	return n
+}
 
-// Deflater compresses messages of one direction.
+// Deflater compresses messages of one direction, quickly rather than well.
 type Deflater struct {
 	algorithm Algorithm
 	out       bytes.Buffer
@@ -202,6 +262,9 @@ type Deflater struct {
 	zlib      *zlib.Writer
 	lz4       *lz4.Writer
 }
+
+// deflateWindow is the window of zstd streams that a Deflater makes.
+const deflateWindow = 128 << 10
 
 // NewDeflater returns a Deflater.
 func NewDeflater(a Algorithm) *Deflater { return &Deflater{algorithm: a} }
@@ -221,7 +284,8 @@ func (d *Deflater) compress(b []byte) (err error) {
 	switch d.algorithm {
 	case Zstd:
 		if d.zstd == nil {
-			if d.zstd, err = zstd.NewWriter(&d.out, zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(1<<20)); err != nil {
+			if d.zstd, err = zstd.NewWriter(&d.out, zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true),
+				zstd.WithWindowSize(deflateWindow), zstd.WithEncoderLevel(zstd.SpeedFastest)); err != nil {
 				return err
 			}
 		}
@@ -231,7 +295,9 @@ func (d *Deflater) compress(b []byte) (err error) {
 		return d.zstd.Flush()
 	case Deflate:
 		if d.zlib == nil {
-			d.zlib = zlib.NewWriter(&d.out)
+			if d.zlib, err = zlib.NewWriterLevel(&d.out, zlib.BestSpeed); err != nil {
+				return err
+			}
 		}
 		if _, err = d.zlib.Write(b); err != nil {
 			return err
@@ -240,6 +306,9 @@ func (d *Deflater) compress(b []byte) (err error) {
 	case LZ4:
 		if d.lz4 == nil {
 			d.lz4 = lz4.NewWriter(&d.out)
+			if err = d.lz4.Apply(lz4.BlockSizeOption(lz4.Block64Kb)); err != nil {
+				return err
+			}
 		} else {
 			d.lz4.Reset(&d.out)
 		}

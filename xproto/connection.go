@@ -58,6 +58,10 @@ func (c *Capabilities) Decode(payload []byte) error {
 		if g.err != nil {
 			return g.err
 		}
+		if len(c.List) >= maxColumns {
+			f.fail(tooMany)
+			break
+		}
 		c.List = append(c.List, field)
 	}
 	return f.err

@@ -72,6 +72,10 @@ func (f *fields) uint64() uint64 {
 // uint32 returns a value of an uint32 or enum field.
 func (f *fields) uint32() uint32 { return uint32(f.uint64()) }
 
+// enum returns a value of an enum field that has less than 255 names; all that
+// have none are 255.
+func (f *fields) enum() byte { return byte(min(f.uint64(), 255)) }
+
 func (f *fields) bool() bool { return f.uint64() != 0 }
 
 func (f *fields) sint64() int64 { return protowire.DecodeZigZag(f.uint64()) }
@@ -94,9 +98,66 @@ func (f *fields) float() float32 {
 	return math.Float32frombits(v)
 }
 
+// more adds the value to the arguments of a statement.
+func (f *fields) more(args [][]byte) [][]byte {
+	if len(args) >= maxArgs {
+		f.fail(tooMany)
+		return args
+	}
+	return append(args, f.bytes())
+}
+
 // maxDepth is how deep messages may lie in each other. MySQL takes expressions
 // of 100 levels.
 const maxDepth = 100
+
+// Limits of how many parts of a kind are read of a message.
+const (
+	maxArgs    = 1 << 16 // as many placeholders as a statement of MySQL may have
+	maxColumns = 1 << 12 // as many columns as a table of MySQL may have
+	maxValues  = 1 << 18 // values of an Any, and of a notice
+)
+
+// tooMany is the reason of an error about a limit.
+const tooMany = "too many parts"
+
+// list is a repeated field of a message, undecoded: many short values would be
+// many times as long in memory as on the wire.
+type list struct {
+	message []byte
+	num     protowire.Number
+	n       int
+}
+
+// note takes note of one more value of the field that f is at; all of them come
+// from the same message.
+func (l *list) note(f *fields, message []byte) {
+	f.bytes()
+	l.message, l.num = message, f.num
+	l.n++
+}
+
+// each calls do for every value until it returns false.
+func (l *list) each(do func(i int, value []byte) bool) {
+	f := read("list", l.message)
+	for i := 0; i < l.n && f.next(); {
+		if f.num == l.num {
+			if !do(i, f.bytes()) {
+				return
+			}
+			i++
+		}
+	}
+}
+
+// at returns the value i, which there must be. It looks at those before.
+func (l *list) at(i int) (value []byte) {
+	l.each(func(j int, b []byte) bool {
+		value = b
+		return j < i
+	})
+	return value
+}
 
 func appendBytes[T ~string | ~[]byte](dst []byte, num protowire.Number, v T) []byte {
 	dst = protowire.AppendTag(dst, num, protowire.BytesType)

@@ -143,6 +143,7 @@ type Framer struct {
 
 	outer cutter
 	inner cutter // of what is inside a COMPRESSION message
+	packs byte   // the type of messages that hold others
 	z     *inflater
 	err   error
 }
@@ -169,19 +170,13 @@ func (f *Framer) Next(out *Frame) (bool, error) {
 			f.err = err
 			return false, err
 		}
-		if f.z == nil || !isCompression(out.Type) {
+		if f.z == nil || out.Type != f.packs {
 			return true, nil
 		}
 		f.err = f.z.begin(out)
 		f.inner = cutter{limit: f.limit(), joined: f.inner.joined}
 	}
 	return false, f.err
-}
-
-// isCompression tells whether a frame holds others. The numbers of the two
-// sides differ, and neither means anything else on the other.
-func isCompression(kind byte) bool {
-	return kind == byte(ClientCompression) || kind == byte(ServerCompression)
 }
 
 // unpack reads the next frame inside a COMPRESSION message; at its end it
@@ -193,7 +188,7 @@ func (f *Framer) unpack(out *Frame) (bool, error) {
 			return false, err
 		}
 		if ok {
-			if isCompression(out.Type) {
+			if out.Type == f.packs {
 				return false, &FormatError{"compressed message", "holds another"}
 			}
 			out.Packed = true
@@ -226,7 +221,7 @@ func (f *Framer) limit() int {
 // any more: it has been Reset and must be fed from a frame's beginning.
 func (f *Framer) Lost(n uint64) bool {
 	o := &f.outer
-	if f.err == nil && o.body && n > 0 && n <= uint64(o.need) && !(f.z != nil && isCompression(o.frame.Type)) {
+	if f.err == nil && o.body && n > 0 && n <= uint64(o.need) && !(f.z != nil && o.frame.Type == f.packs) {
 		o.need -= int(n)
 		o.frame.Size += n
 		o.frame.Holed = true
@@ -238,18 +233,20 @@ func (f *Framer) Lost(n uint64) bool {
 
 // Reset forgets an unfinished frame, an error and what is left of the input.
 // The next byte fed begins a frame. Compression that is one stream for the whole
-// connection can't be undone any more: its messages are errors from then on.
+// connection can't be undone any more: its messages are errors from then on,
+// until one begins a stream anew.
 func (f *Framer) Reset() {
-	*f = Framer{Limit: f.Limit, z: f.z}
+	*f = Framer{Limit: f.Limit, packs: f.packs, z: f.z}
 	if f.z != nil {
 		f.z.lose()
 	}
 }
 
 // SetCompression makes the Framer undo the compression of the messages that
-// follow.
-func (f *Framer) SetCompression(a Algorithm) {
-	f.z = nil
+// follow. Messages of the given type hold others: ClientCompression or
+// ServerCompression, by direction (the server's number is a client's CrudUpdate).
+func (f *Framer) SetCompression(a Algorithm, message byte) {
+	f.z, f.packs = nil, message
 	if a != Uncompressed {
 		f.z = newInflater(a)
 	}

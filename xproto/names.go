@@ -118,7 +118,7 @@ func (c ClientMessage) endsWith(m ServerMessage) bool {
 	case AuthenticateContinue, AuthenticateOK:
 		return c == SessAuthenticateStart || c == SessAuthenticateContinue
 	case StmtExecuteOK:
-		return c.mayHaveRows()
+		return c.mayHaveRows() || c.aboutView()
 	case OK:
 		return !c.mayHaveRows() && c != ConCapabilitiesGet && c != SessAuthenticateStart && c != SessAuthenticateContinue
 	}
@@ -128,9 +128,14 @@ func (c ClientMessage) endsWith(m ServerMessage) bool {
 // mayHaveRows tells whether a reply ends with StmtExecuteOK.
 func (c ClientMessage) mayHaveRows() bool {
 	switch c {
-	case SQLStmtExecute, CrudFind, CrudInsert, CrudUpdate, CrudDelete, PrepareExecute, CursorOpen, CursorFetch,
-		CrudCreateView, CrudModifyView, CrudDropView:
+	case SQLStmtExecute, CrudFind, CrudInsert, CrudUpdate, CrudDelete, PrepareExecute, CursorOpen, CursorFetch:
 		return true
 	}
 	return false
+}
+
+// aboutView tells whether the message makes, changes or drops a view. MySQL 9.7
+// ends its reply with OK, though it is CRUD; StmtExecuteOK is taken, too.
+func (c ClientMessage) aboutView() bool {
+	return c == CrudCreateView || c == CrudModifyView || c == CrudDropView
 }

@@ -105,7 +105,7 @@ func (w *Warning) Decode(payload []byte) error {
 	for f.next() {
 		switch f.num {
 		case 1:
-			w.Level = byte(f.uint32())
+			w.Level = f.enum()
 		case 2:
 			w.Code = f.uint32()
 		case 3:
@@ -163,6 +163,10 @@ func (s *StateChange) Decode(payload []byte) error {
 		case 1:
 			s.Parameter = StateParameter(f.uint32())
 		case 2:
+			if len(s.Values) >= maxValues {
+				f.fail(tooMany)
+				break
+			}
 			var v Scalar
 			f.err = firstError(f.err, v.Decode(f.bytes()))
 			s.Values = append(s.Values, v)

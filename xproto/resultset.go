@@ -52,7 +52,7 @@ func (c *Column) Decode(payload []byte) error {
 	for f.next() {
 		switch f.num {
 		case 1:
-			c.Type = FieldType(f.uint32())
+			c.Type = FieldType(f.enum())
 		case 2:
 			c.Name = f.bytes()
 		case 3:

@@ -100,11 +100,18 @@ func (s *State) Client(f *Frame) error {
 	case SessAuthenticateStart:
 		s.Phase = Authenticating
 	}
-	if s.first == len(s.queue) {
-		s.queue, s.first = s.queue[:0], 0
+	s.add(p)
+	return nil
+}
+
+// add puts a message at the end of the queue, whose answered part goes before it
+// grows.
+func (s *State) add(p pending) {
+	if s.first > len(s.queue)/2 || s.first == len(s.queue) {
+		s.queue = append(s.queue[:0], s.queue[s.first:]...)
+		s.first = 0
 	}
 	s.queue = append(s.queue, p)
-	return nil
 }
 
 // Server takes note of a server's frame. It returns the client's message that it
@@ -119,7 +126,7 @@ func (s *State) Server(f *Frame) (to ClientMessage, done, answers bool, err erro
 	case !m.Known() || m == ServerCompression:
 		return 0, false, false, &FormatError{"server message", "unknown type " + m.String()}
 	}
-	if s.first == len(s.queue) {
+	if s.first == len(s.queue) || m == Notice && !aboutSession(f) {
 		switch {
 		case m == Notice:
 			return 0, false, false, nil
@@ -140,15 +147,30 @@ func (s *State) Server(f *Frame) (to ClientMessage, done, answers bool, err erro
 		return 0, false, false, &FormatError{m.String(), "ends a reply to " + p.message.String()}
 	}
 	s.first++
-	s.answered(&p, m)
+	s.answered(&p, m, f)
 	return p.message, true, true, nil
 }
 
+// aboutSession tells whether a notice is about its session. Others, the server's
+// hello among them, come by themselves, whatever waits for a reply.
+func aboutSession(f *Frame) bool {
+	var n NoticeFrame
+	return !f.Cut && !f.Holed && n.Decode(f.Payload) == nil && !n.Global
+}
+
+// fatal tells whether an error is the last word of a connection.
+func fatal(f *Frame) bool {
+	var e Error
+	return !f.Cut && !f.Holed && e.Decode(f.Payload) == nil && e.Fatal
+}
+
 // answered does what the end of a reply means for the connection.
-func (s *State) answered(p *pending, m ServerMessage) {
+func (s *State) answered(p *pending, m ServerMessage, f *Frame) {
 	switch {
 	case m == AuthenticateOK:
 		s.Phase, s.Known = Ready, true
+	case m == ServerError && fatal(f):
+		s.Phase = Ended
 	case m == ServerError:
 		if s.Phase == Authenticating && (p.message == SessAuthenticateStart || p.message == SessAuthenticateContinue) {
 			s.Phase = Opening

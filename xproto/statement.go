@@ -29,7 +29,7 @@ func (s *StmtExecute) Decode(payload []byte) error {
 		case 1:
 			s.Stmt = f.bytes()
 		case 2:
-			s.Args = append(s.Args, f.bytes())
+			s.Args = f.more(s.Args)
 		case 3:
 			s.Namespace = string(f.bytes())
 		case 4:
@@ -107,7 +107,7 @@ func (p *Prepare) Decode(payload []byte) error {
 			for g.next() {
 				switch g.num {
 				case 1:
-					p.Kind = PreparedKind(g.uint32())
+					p.Kind = PreparedKind(g.enum())
 				case 2, 3, 4, 5, 6:
 					p.Body = g.bytes()
 				}
@@ -146,7 +146,7 @@ func (e *Execute) Decode(payload []byte) error {
 		case 1:
 			e.ID = f.uint32()
 		case 2:
-			e.Args = append(e.Args, f.bytes())
+			e.Args = f.more(e.Args)
 		case 3:
 			e.CompactMetadata = f.bool()
 		}
@@ -278,6 +278,10 @@ func (e *Expectations) Decode(payload []byte) error {
 			}
 			if g.err != nil {
 				return g.err
+			}
+			if len(e.Conditions) >= maxColumns {
+				f.fail(tooMany)
+				break
 			}
 			e.Conditions = append(e.Conditions, c)
 		}
