@@ -7,7 +7,7 @@ import (
 	"myreplay/session"
 )
 
-// changed is the last CHANGE_USER of a session.
+// changed is the last CHANGE_USER of a session, or its last login but the first.
 type changed struct {
 	seq      uint64
 	accepted bool
@@ -69,11 +69,11 @@ func (c *Conn) changeUserPayload(recorded *session.Login) ([]byte, error) {
 	return m.Append(nil, c.state.Caps), nil
 }
 
-// learnChange compares what the source answered to the last CHANGE_USER with
-// what the target did.
-func (c *Conn) learnChange(r *session.Reply) {
-	if r.Seq == c.changed.seq && !r.Lost {
-		c.changed.stranger = (r.Err() == nil) != c.changed.accepted
+// learn compares what the source answered to the login with what the target
+// did.
+func (c *changed) learn(r *session.Reply) {
+	if c.seq != 0 && r.Seq == c.seq && !r.Lost {
+		c.stranger = (r.Err() == nil) != c.accepted
 	}
 }
 
@@ -102,7 +102,7 @@ func (c *Conn) reconnect(cmd *session.Command) (a Answer, err error) {
 	c.beginReply(&x)
 	c.build.Frame(&c.state, part, &c.frame, a.End)
 	a.Reply = c.build.Take(false)
-	c.endReply()
+	c.giveBack()
 	if c.changed.accepted = err == nil; !c.changed.accepted {
 		c.lose(NotSent, err)
 	}

@@ -11,11 +11,20 @@ import (
 var (
 	// ErrNoCredentials: Users has nobody for the recorded user.
 	ErrNoCredentials = errors.New("no credentials for the recorded user")
+	// ErrProtocol: the session speaks another protocol than the target.
+	ErrProtocol = errors.New("the target's URL is of the other protocol: a session of the classic protocol needs mysql://, one of the X Protocol mysqlx://")
 	// ErrNoTLS: TLS is asked for and the server offers none.
 	ErrNoTLS = errors.New("the server offers no TLS: switch it on there, or say tls=disabled to send everything in clear")
 	// ErrNoCompression: the URL asks for a compression that the server does not
 	// offer.
 	ErrNoCompression = errors.New("the server does not offer the compression that was asked for (see its variable protocol_compression_algorithms)")
+	// ErrNoXCompression: as ErrNoCompression, in the X Protocol.
+	ErrNoXCompression = errors.New("the server does not offer the compression that was asked for (see its variable mysqlx_compression_algorithms)")
+	// ErrHashUnknown: a login of the X Protocol in the clear was denied. The
+	// password may be wrong, or not in the server's cache.
+	ErrHashUnknown = errors.New("without TLS a login works only while the server remembers the account's password, from a login over TLS or its unix socket since it started: say tls=required or use the server's unix socket (or the password is wrong)")
+	// ErrMechanism: the server offers no mechanism that is supported.
+	ErrMechanism = errors.New("the server offers none of the authentication mechanisms SHA256_MEMORY and MYSQL41: use tls=required, where PLAIN is enough")
 	// ErrClearPassword: the server wants the password in clear, outside TLS and
 	// unix sockets.
 	ErrClearPassword = errors.New("the server asks for the password in clear over an unencrypted connection: use tls=required or better, or the server's unix socket")
@@ -48,7 +57,7 @@ var (
 
 // ConnectError tells why a session has no connection to the target.
 type ConnectError struct {
-	// Step is what failed: "credentials", "dial", "greeting", "TLS" or "login".
+	// Step is what failed: "protocol", "credentials", "dial", "greeting", "TLS" or "login".
 	Step string
 	// User is who was to log in, where that is known.
 	User string
@@ -104,8 +113,8 @@ type LostError struct {
 	// Notice is what the server said before it closed, or nil.
 	Notice *session.Error
 	// Err is the cause: ErrServerClosed, ErrTimeout, ErrClosed, the context's
-	// cause, a *classic.FormatError when the server does not follow the protocol,
-	// or a network error.
+	// cause, a *classic.FormatError or *xproto.FormatError when the server does
+	// not follow the protocol, or a network error.
 	Err error
 }
 

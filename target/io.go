@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"myreplay/classic"
-	"myreplay/outcome"
 	"myreplay/session"
 	"myreplay/wire"
 )
@@ -173,40 +172,6 @@ func (c *Conn) appendCloses(dst []byte) []byte {
 	return dst
 }
 
-// room returns an empty buffer for n bytes.
-func (c *Conn) room(n int) []byte {
-	switch {
-	case n > bigBuffer:
-		return make([]byte, 0, n)
-	case n > smallBuffer:
-		c.grow()
-	}
-	return c.in()[:0]
-}
-
-// in returns the buffer in use.
-func (c *Conn) in() []byte {
-	if c.big != nil {
-		return c.big[:]
-	}
-	return c.buf
-}
-
-// grow borrows a big buffer.
-func (c *Conn) grow() {
-	if c.big == nil {
-		c.big = c.server.buffers.Get().(*[bigBuffer]byte)
-	}
-}
-
-// shrink gives the big buffer back.
-func (c *Conn) shrink() {
-	if c.big != nil {
-		c.server.buffers.Put(c.big)
-		c.big = nil
-	}
-}
-
 // errUnread: the server closed the connection before it read the command.
 var errUnread = fmt.Errorf("%w before it read the command", ErrServerClosed)
 
@@ -258,7 +223,7 @@ func (c *Conn) receive(cmd *session.Command, m *message, file File) (*session.Re
 		err = nil // it came with the last bytes, or is told by the next command
 	}
 	r := c.build.Take(!x.done)
-	c.endReply()
+	c.giveBack()
 	r.First, r.Last = first, last
 	if x.err != nil {
 		c.lose(NotSent, x.err)
@@ -268,16 +233,8 @@ func (c *Conn) receive(cmd *session.Command, m *message, file File) (*session.Re
 
 // beginReply begins the reply with its first frame.
 func (c *Conn) beginReply(x *receiving) {
-	c.lent = c.server.slabs.Get().(*outcome.Slab)
-	c.slab = *c.lent
+	c.borrow()
 	c.build.Begin(x.cmd.ID, x.cmd.Seq, x.code, x.live)
-}
-
-// endReply gives the memory for replies back.
-func (c *Conn) endReply() {
-	*c.lent, c.slab = c.slab, outcome.Slab{}
-	c.server.slabs.Put(c.lent)
-	c.lent = nil
 }
 
 // frames reads the frames that have come, all seen at the time at.

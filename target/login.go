@@ -10,6 +10,7 @@ import (
 
 	"myreplay/classic"
 	"myreplay/session"
+	"myreplay/tlsmode"
 )
 
 const (
@@ -175,7 +176,7 @@ func (c *Conn) response(recorded *session.Login, user string) (*classic.Login, e
 	if s.tls != nil {
 		if offered.Has(classic.SSL) {
 			want |= classic.SSL
-		} else if s.url.tlsMode() != TLSPreferred {
+		} else if s.url.tlsMode() != tlsmode.Preferred {
 			return nil, ErrNoTLS
 		}
 	}
@@ -242,7 +243,7 @@ func (c *Conn) startTLS(ctx context.Context, l *classic.Login) error {
 	}
 	t := tls.Client(c.nc, c.server.tls)
 	if err := t.HandshakeContext(ctx); err != nil {
-		return explainTLS(err)
+		return tlsmode.Explain(err, tlsmode.URLWords)
 	}
 	c.nc, c.secure = t, true
 	c.state.TLSDone()

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/datadriven"
+
+	"myreplay/session"
 )
 
 // TestParse reads URLs and credentials files: see testdata/parse.
@@ -25,7 +27,11 @@ func urlLine(raw string) string {
 	if err != nil {
 		return "error: " + err.Error() + "\n"
 	}
-	out := fmt.Sprintf("%s %s user=%q schema=%q tls=%v compress=%v", u.Network, u.Address, u.User, u.Schema, u.tlsMode(), u.Compression)
+	out := ""
+	if u.Protocol == session.X {
+		out = "x "
+	}
+	out += fmt.Sprintf("%s %s user=%q schema=%q tls=%v compress=%v", u.Network, u.Address, u.User, u.Schema, u.tlsMode(), u.Compression)
 	for _, f := range []struct{ name, value string }{{"ca", u.CA}, {"cert", u.Cert}, {"key", u.Key}, {"server-name", u.ServerName}, {"server-key", u.ServerKey}} {
 		if f.value != "" {
 			out += " " + f.name + "=" + f.value

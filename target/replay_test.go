@@ -163,6 +163,10 @@ func statsLine(s Stats) string {
 	add("params-differ", s.ParamsDiffer)
 	add("closed", s.StatementsClosed)
 	add("cursor-first", s.CursorFirst)
+	add("document-ids", s.DocumentIDs)
+	add("mapped", s.Mapped)
+	add("ids-unpaired", s.IDsUnpaired)
+	add("ids-forgotten", s.IDsForgotten)
 	return strings.Join(words, " ")
 }
 

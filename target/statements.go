@@ -154,9 +154,7 @@ func (s *statements) drop(id uint32) {
 // the Prepare became on the target; the second, whether the session is still who
 // it was. Replies to other commands are passed over.
 func (c *Conn) Learn(r *session.Reply) {
-	if c.changed.seq != 0 {
-		c.learnChange(r)
-	}
+	c.changed.learn(r)
 	if len(c.source.pending) == 0 {
 		return
 	}

@@ -47,12 +47,21 @@ type Stats struct {
 	CursorFirst uint64
 	// KeysFetched counts how often the server sent its RSA key.
 	KeysFetched uint64
+
+	// DocumentIDs counts ids that both servers generated for the same document
+	// (X Protocol), Mapped how often commands named one and were sent with the
+	// target's.
+	DocumentIDs, Mapped uint64
+	// IDsUnpaired counts ids that a server generated and that have no counterpart,
+	// because the other generated another number of them, or none; IDsForgotten
+	// those given up because there were too many.
+	IDsUnpaired, IDsForgotten uint64
 }
 
 // counters is Stats for many writers.
 type counters struct {
 	logins, attributes, collations, notOffered, missing, uncompressed, noSchema, filesRefused, filesIncomplete,
-	reconnects, killQueries, paramsDiffer, closed, cursors atomic.Uint64
+	reconnects, killQueries, paramsDiffer, closed, cursors, mapped, unpaired, forgotten, paired atomic.Uint64
 }
 
 // Stats returns the counts so far.
@@ -74,5 +83,9 @@ func (s *Server) Stats() Stats {
 		StatementsClosed:  c.closed.Load(),
 		CursorFirst:       c.cursors.Load(),
 		KeysFetched:       s.key.fetched(),
+		DocumentIDs:       c.paired.Load(),
+		Mapped:            c.mapped.Load(),
+		IDsUnpaired:       c.unpaired.Load(),
+		IDsForgotten:      c.forgotten.Load(),
 	}
 }

@@ -54,7 +54,7 @@ type Options struct {
 	// Threads is how many connections may keep a thread of their own, which halves
 	// the CPU of a round trip and suits a replay without pauses: a thread in the
 	// kernel is slow to make room for a timer that is due. Those with TLS never
-	// do, and those past this number.
+	// do, those of the X Protocol, and those past this number.
 	Threads int
 	// Dial opens the connection for a session instead of dialling the URL's
 	// address.
@@ -80,9 +80,11 @@ type Server struct {
 
 	threads atomic.Int64 // connections that keep one
 
+	documents documentIDs
+
 	mu    sync.Mutex
-	conns map[*Conn]struct{}
-	live  map[recordedConn]*Conn
+	conns map[*link]struct{}
+	live  map[recordedConn]*link
 	watch *time.Timer // runs look while there are connections
 }
 
@@ -102,7 +104,7 @@ func New(u *URL, o Options) (*Server, error) {
 		o.FrameLimit = DefaultFrameLimit
 	}
 	s := &Server{url: *u, options: o, columns: outcome.NewInterner(), began: time.Now(),
-		conns: map[*Conn]struct{}{}, live: map[recordedConn]*Conn{}}
+		conns: map[*link]struct{}{}, live: map[recordedConn]*link{}}
 	s.epoch = s.began.UnixNano()
 	s.slabs.New = func() any { return new(outcome.Slab) }
 	s.buffers.New = func() any { return new([bigBuffer]byte) }
@@ -125,7 +127,19 @@ func (s *Server) Now() int64 { return s.epoch + int64(time.Since(s.began)) }
 // Live returns the target's id of the connection that replays the recorded one,
 // for KILL; false when there is none open. copy is which copy of the session it
 // is (session.Start.Copy).
+//
+// It is always false where the X Protocol is spoken: its ids are not those of
+// SHOW PROCESSLIST, which KILL means.
 func (s *Server) Live(copy, recorded uint32) (uint32, bool) {
+	if s.url.Protocol == session.X {
+		return 0, false
+	}
+	return s.counterpart(copy, recorded)
+}
+
+// counterpart returns the target's id of the connection that replays the
+// recorded one.
+func (s *Server) counterpart(copy, recorded uint32) (uint32, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.live[recordedConn{copy, recorded}]
@@ -135,11 +149,11 @@ func (s *Server) Live(copy, recorded uint32) (uint32, bool) {
 	return c.liveID, true
 }
 
-// enter takes note of a connection that logged in.
-func (s *Server) enter(c *Conn) {
+// enter takes note of a connection that logged in, with the target's id for it.
+func (s *Server) enter(c *link, id uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.liveID = c.state.Greeting.ConnectionID
+	c.liveID = id
 	s.conns[c] = struct{}{}
 	if c.recorded.id != 0 {
 		s.live[c.recorded] = c
@@ -150,7 +164,7 @@ func (s *Server) enter(c *Conn) {
 }
 
 // leave forgets a connection that is no more.
-func (s *Server) leave(c *Conn) {
+func (s *Server) leave(c *link) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
@@ -204,11 +218,27 @@ func (s *Server) schema(recorded string) string {
 // Errors are *ConnectError. One that wraps ErrNoCredentials was not even
 // dialled.
 func (s *Server) Connect(ctx context.Context, start *session.Start) (*Conn, error) {
+	if err := s.speaks(session.Classic, start); err != nil {
+		return nil, err
+	}
 	c := newConn(ctx, s, start)
 	if err := c.open(&start.Login); err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+// account returns who logs in for a recorded user. Its error is a
+// *ConnectError.
+func (s *Server) account(recorded string) (account, error) {
+	a, err := s.options.Users.account(recorded)
+	if err != nil {
+		return a, &ConnectError{Step: "credentials", User: recorded, Err: err}
+	}
+	if a.user == "" {
+		a.user = s.url.User
+	}
+	return a, nil
 }
 
 // dial opens the bare connection for a session.

@@ -8,13 +8,22 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"myreplay/session"
+	"myreplay/tlsmode"
 )
 
-// DefaultPort is the classic protocol's.
-const DefaultPort = "3306"
+// DefaultPort is the classic protocol's port, DefaultXPort the X Protocol's.
+const (
+	DefaultPort  = "3306"
+	DefaultXPort = "33060"
+)
 
 // URL says where a target is and how to talk to it.
 type URL struct {
+	// Protocol is what is spoken there; session.Unknown stands for
+	// session.Classic.
+	Protocol session.Protocol
 	// Network and Address are as for net.Dial: "tcp" and "host:port", or "unix"
 	// and a path.
 	Network, Address string
@@ -25,8 +34,10 @@ type URL struct {
 	// Schema is the default schema of sessions whose own was not recorded.
 	Schema string
 
-	// TLS is the mode; TLSDefault depends on the address.
-	TLS TLSMode
+	// TLS is the mode; tlsmode.Default is tlsmode.VerifyIdentity, but
+	// tlsmode.Disabled on the loopback interface and on unix sockets (of the X
+	// Protocol Preferred on loopback).
+	TLS tlsmode.Mode
 	// CA, Cert and Key are PEM files: the certificates to trust instead of the
 	// system's, and the client's own.
 	CA, Cert, Key string
@@ -43,19 +54,32 @@ type URL struct {
 // Compression says what compression to ask a target for.
 type Compression uint8
 
-// The compressions.
+// The compressions. CompressZlib and CompressZstd are those of the classic
+// protocol, the last three those of the X Protocol.
 const (
 	CompressOff Compression = iota
 	CompressZlib
 	CompressZstd
 	// CompressRecorded asks for what the recorded session had.
 	CompressRecorded
+	CompressDeflateStream
+	CompressZstdStream
+	CompressLZ4Message
 )
 
-var compressionNames = []string{"off", "zlib", "zstd", "as-recorded"}
+// The names in a URL, by protocol.
+var (
+	compressionNames  = []string{"off", "zlib", "zstd", "as-recorded"}
+	xCompressionNames = []string{"off", "", "", "as-recorded", "deflate_stream", "zstd_stream", "lz4_message"}
+)
 
 // String returns the name in a URL.
-func (c Compression) String() string { return nameOf(compressionNames, uint8(c)) }
+func (c Compression) String() string {
+	if int(c) < len(compressionNames) {
+		return compressionNames[c]
+	}
+	return nameOf(xCompressionNames, uint8(c))
+}
 
 func nameOf(names []string, i uint8) string {
 	if int(i) < len(names) {
@@ -78,10 +102,12 @@ var parameters = []string{"ca", "cert", "compress", "key", "server-key", "server
 //	mysql://user@host:3306/schema?tls=verify-identity&ca=ca.pem&compress=zstd
 //	mysql://user@[::1]/
 //	mysql:///schema?socket=/run/mysqld/mysqld.sock
+//	mysqlx://user@host:33060/schema?tls=required
 //
-// Parameters: tls (disabled, preferred, required, verify-ca, verify-identity),
-// ca, cert, key, server-name, server-key, compress (off, zlib, zstd,
-// as-recorded), socket.
+// mysql:// is the classic protocol, mysqlx:// the X Protocol. Parameters: tls
+// (disabled, preferred, required, verify-ca, verify-identity), ca, cert, key,
+// server-name, socket, compress (off, as-recorded; classic: zlib, zstd; X:
+// deflate_stream, zstd_stream, lz4_message); classic only: server-key.
 func Parse(raw string) (*URL, error) {
 	p, err := url.Parse(raw)
 	if err != nil {
@@ -95,11 +121,13 @@ func Parse(raw string) (*URL, error) {
 }
 
 func (u *URL) read(p *url.URL) error {
+	u.Protocol = session.Classic
+	if p.Scheme == "mysqlx" {
+		u.Protocol = session.X
+	}
 	switch {
-	case p.Scheme == "mysqlx":
-		return errors.New("mysqlx:// is the X Protocol; the classic protocol is mysql://")
-	case p.Scheme != "mysql" || p.Opaque != "":
-		return errors.New("it must begin with mysql://")
+	case p.Scheme != "mysql" && p.Scheme != "mysqlx" || p.Opaque != "":
+		return errors.New("it must begin with mysql://, or mysqlx:// for the X Protocol")
 	case p.Fragment != "":
 		return errUnreadable
 	}
@@ -136,7 +164,11 @@ func (u *URL) address(p *url.URL, socket string) error {
 		return errors.New("it needs a host, or socket=PATH")
 	}
 	port := p.Port()
-	if port == "" {
+	switch {
+	case port != "":
+	case u.Protocol == session.X:
+		port = DefaultXPort
+	default:
 		port = DefaultPort
 	}
 	u.Network, u.Address = "tcp", net.JoinHostPort(u.Host, port)
@@ -155,18 +187,25 @@ func (u *URL) parameters(q url.Values) (err error) {
 			return fmt.Errorf("%s is given twice", name)
 		}
 	}
-	if u.TLS, err = choice(q, "tls", tlsModeNames[:], u.TLS); err != nil {
+	if u.TLS, err = choice(q, "tls", tlsmode.Names, u.TLS); err != nil {
 		return err
 	}
-	if u.Compression, err = choice(q, "compress", compressionNames[:], u.Compression); err != nil {
+	compressions := compressionNames
+	if u.Protocol == session.X {
+		compressions = xCompressionNames
+	}
+	if u.Compression, err = choice(q, "compress", compressions, u.Compression); err != nil {
 		return err
 	}
 	u.CA, u.Cert, u.Key = q.Get("ca"), q.Get("cert"), q.Get("key")
 	u.ServerName, u.ServerKey = q.Get("server-name"), q.Get("server-key")
+	if u.ServerKey != "" && u.Protocol == session.X {
+		return errors.New("server-key is for mysql://: the X Protocol sends passwords over TLS or as a hash")
+	}
 	if (u.Cert == "") != (u.Key == "") {
 		return errors.New("cert and key belong together")
 	}
-	if u.tlsMode() == TLSDisabled && (u.CA != "" || u.Cert != "" || u.ServerName != "") {
+	if u.tlsMode() == tlsmode.Disabled && (u.CA != "" || u.Cert != "" || u.ServerName != "") {
 		return errors.New("ca, cert, key and server-name are for TLS: say tls=verify-ca, or tls=verify-identity, too")
 	}
 	return nil
@@ -190,6 +229,14 @@ func choice[T ~uint8](q url.Values, name string, names []string, none T) (T, err
 		}
 	}
 	return none, fmt.Errorf("%s=%s: there are %s", name, v, strings.Join(known, ", "))
+}
+
+// protocol returns what is spoken there.
+func (u *URL) protocol() session.Protocol {
+	if u.Protocol == session.Unknown {
+		return session.Classic
+	}
+	return u.Protocol
 }
 
 // loopback tells whether the target is on this machine.
