@@ -21,16 +21,8 @@ const (
 
 // Classic decodes one connection of the classic protocol.
 type Classic struct {
-	shared *Shared
-	emit   Emit
-	err    error // of emit: sticky
-	mode   mode
-	at     int64 // the latest time seen
-
-	start   session.Start
-	started bool
-	quit    bool
-	notice  string // what the server said before it closed
+	teller
+	mode mode
 
 	state          classic.State
 	client, server classic.Framer
@@ -42,12 +34,10 @@ type Classic struct {
 	// what the server sends before the next command is passed over.
 	skipServer bool
 
-	seq     uint64
 	waiting []waiting
 	first   int // index of the oldest in waiting
 	build   *outcome.Builder
 	search  search
-	held    int
 }
 
 // waiting is a command whose reply has not ended. Its seq is 0 when the command
@@ -60,7 +50,7 @@ type waiting struct {
 
 // NewClassic returns a decoder for one connection.
 func NewClassic(s *Shared) *Classic {
-	d := &Classic{shared: s}
+	d := &Classic{teller: teller{shared: s}}
 	d.client.Limit = s.options.CommandLimit
 	d.server.Limit = s.options.CommandLimit
 	d.build = outcome.NewBuilder(s.options.Options, s.columns, &s.slab)
@@ -80,14 +70,10 @@ func (d *Classic) Decode(c *flow.Chunk, emit Emit) error {
 		d.gap(c)
 	case flow.Close:
 		d.close(c)
+	case flow.TLS:
+		d.inTLS()
 	}
 	return d.err
-}
-
-func (d *Classic) out(e session.Event) {
-	if d.err == nil {
-		d.err = d.emit(e)
-	}
 }
 
 func (d *Classic) open(c *flow.Chunk) {
@@ -98,17 +84,28 @@ func (d *Classic) open(c *flow.Chunk) {
 	}
 }
 
-// begin emits the Start, once.
-func (d *Classic) begin() {
-	if d.started {
-		return
+// inTLS is told that the source ends TLS: what follows can be read.
+func (d *Classic) inTLS() {
+	d.start.Encrypted = true
+	if d.asksTLS() {
+		d.state.TLSDone()
 	}
-	d.started = true
-	s := d.start
-	d.out(&s)
+}
+
+// asksTLS tells whether the client asked for TLS, and nothing followed yet.
+func (d *Classic) asksTLS() bool { return d.mode == following && d.state.Phase == classic.InTLS }
+
+// encrypted gives up a connection that goes on in TLS.
+func (d *Classic) encrypted() {
+	d.start.Encrypted = true
+	d.start.Login.Capabilities = 0
+	d.giveUp(session.Encrypted, true, "the client asked for TLS")
 }
 
 func (d *Classic) data(c *flow.Chunk) {
+	if d.asksTLS() {
+		d.encrypted()
+	}
 	switch d.mode {
 	case following:
 		d.feed(c.Side, c.Data, d.at)
@@ -130,15 +127,16 @@ func (d *Classic) feed(side flow.Side, data []byte, at int64) {
 // account keeps the memory of all decoders under their limit.
 func (d *Classic) account() {
 	held := d.client.Held() + d.server.Held() + cap(d.search.turn)
-	d.shared.held += held - d.held
-	d.held = held
-	if d.shared.held > d.shared.options.Memory && d.mode == following {
+	if d.hold(held) && d.mode == following {
 		d.lose(session.MemoryLimit, false, uint64(held), "")
 	}
 }
 
 func (d *Classic) gap(c *flow.Chunk) {
 	client := c.Side == flow.Client
+	if d.asksTLS() {
+		d.encrypted()
+	}
 	if d.mode == searching {
 		d.seekGap(c.Side)
 	}
@@ -244,6 +242,9 @@ func (d *Classic) close(c *flow.Chunk) {
 	if len(d.preface) > 0 {
 		d.clientFirst()
 	}
+	if d.asksTLS() {
+		d.encrypted()
+	}
 	d.abandon()
 	d.begin()
 	switch {
@@ -263,7 +264,6 @@ func (d *Classic) close(c *flow.Chunk) {
 	d.client.Reset()
 	d.server.Reset()
 	d.search = search{}
-	d.shared.held -= d.held
-	d.held = 0
+	d.hold(0)
 	d.mode = opaque
 }

@@ -5,6 +5,8 @@
 package decode
 
 import (
+	"net/netip"
+
 	"myreplay/flow"
 	"myreplay/outcome"
 	"myreplay/session"
@@ -44,6 +46,9 @@ type Options struct {
 	// Memory limits what all decoders together hold of unfinished frames. The
 	// decoder that goes over it gives up what it holds. 0: DefaultMemory.
 	Memory int
+	// Protocol tells which protocol a server speaks; session.Unknown leaves it to
+	// the first bytes. nil: always.
+	Protocol func(server netip.AddrPort) session.Protocol
 }
 
 // Shared is what the decoders of one source have in common. It serves one
@@ -64,6 +69,44 @@ func NewShared(o Options) *Shared {
 		o.Memory = DefaultMemory
 	}
 	return &Shared{options: o, columns: outcome.NewInterner()}
+}
+
+// teller emits the events of one session.
+type teller struct {
+	shared  *Shared
+	emit    Emit
+	err     error // of emit: sticky
+	at      int64 // the latest time seen
+	start   session.Start
+	started bool
+	quit    bool
+	notice  string // what the server said before it closed
+	seq     uint64
+	held    int // bytes counted in shared.held
+}
+
+func (t *teller) out(e session.Event) {
+	if t.err == nil {
+		t.err = t.emit(e)
+	}
+}
+
+// begin emits the Start, once.
+func (t *teller) begin() {
+	if t.started {
+		return
+	}
+	t.started = true
+	s := t.start
+	t.out(&s)
+}
+
+// hold counts what the decoder holds, and tells whether all decoders together
+// hold more than they may.
+func (t *teller) hold(bytes int) bool {
+	t.shared.held += bytes - t.held
+	t.held = bytes
+	return t.shared.held > t.shared.options.Memory
 }
 
 // reasonOf translates why a chunk is a Gap or a Close.

@@ -2,6 +2,7 @@ package decode
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -18,6 +19,21 @@ type piece struct {
 	side flow.Side
 	data []byte
 	lost uint64
+	at   int64
+}
+
+// without returns the pieces that are left of p when its bytes from..to are lost.
+func (p piece) without(from, to int) (list []piece) {
+	if from > 0 {
+		list = append(list, piece{side: p.side, kind: flow.Data, data: p.data[:from], at: p.at})
+	}
+	if to > from {
+		list = append(list, piece{side: p.side, kind: flow.Gap, lost: uint64(to - from), at: p.at})
+	}
+	if to < len(p.data) {
+		list = append(list, piece{side: p.side, kind: flow.Data, data: p.data[to:], at: p.at})
+	}
+	return list
 }
 
 // conversation reads a script of classictest lines into pieces. A line may
@@ -28,16 +44,26 @@ type piece struct {
 //	unseen ...       said before the recording began
 func conversation(t testing.TB, text string) (list []piece, joined bool) {
 	var s classictest.Script
+	return pieces(t, text, s.Line)
+}
+
+// pieces reads lines into pieces; message makes one of them into bytes. A line
+// "tls" stands for flow.TLS.
+func pieces(t testing.TB, text string, message func(line string) (classictest.Message, error)) (list []piece, joined bool) {
 	for _, line := range strings.Split(text, "\n") {
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {
+			continue
+		}
+		if line == "tls" {
+			list = append(list, piece{kind: flow.TLS})
 			continue
 		}
 		fate := ""
 		if w, rest, _ := strings.Cut(line, " "); w != "C" && w != "S" {
 			fate, line = w, rest
 		}
-		m, err := s.Line(line)
+		m, err := message(line)
 		if err != nil {
 			t.Fatalf("%s: %v", line, err)
 		}
@@ -58,26 +84,20 @@ func conversation(t testing.TB, text string) (list []piece, joined bool) {
 				t.Fatalf("%s: message has %d bytes", fate, n)
 			}
 		}
-		if from > 0 {
-			list = append(list, piece{flow.Data, side, m.Bytes[:from], 0})
-		}
-		if to > from {
-			list = append(list, piece{flow.Gap, side, nil, uint64(to - from)})
-		}
-		if to < n {
-			list = append(list, piece{flow.Data, side, m.Bytes[to:], 0})
-		}
+		list = append(list, piece{side: side, data: m.Bytes, at: int64(len(list))}.without(from, to)...)
 	}
 	return list, joined
 }
 
 // run decodes pieces, cutting data into chunks of at most cut bytes (0: as they
 // are), and returns the events as lines.
-func run(t testing.TB, o Options, list []piece, joined bool, cut func(n int) int) []string {
-	conn := &flow.Conn{ID: 1, Joined: joined}
-	d := NewClassic(NewShared(o))
+func run(t testing.TB, o Options, list []piece, conn *flow.Conn, cut func(n int) int) []string {
+	d := New(NewShared(o))
 	var lines []string
 	emit := func(e session.Event) error {
+		if all := fmt.Sprintf("%+v", e) + everything(e); strings.Contains(all, "CANARY") {
+			t.Errorf("a secret is in %s", all)
+		}
 		lines = append(lines, session.Line(e))
 		return nil
 	}
@@ -102,12 +122,39 @@ func run(t testing.TB, o Options, list []piece, joined bool, cut func(n int) int
 			}
 			data = data[n:]
 		}
-		if p.kind == flow.Gap {
+		switch p.kind {
+		case flow.Gap:
 			send(flow.Chunk{Kind: flow.Gap, Side: p.side, Lost: p.lost, Reason: flow.Lost})
+		case flow.TLS:
+			send(flow.Chunk{Kind: flow.TLS})
 		}
 	}
 	send(flow.Chunk{Kind: flow.Close, Reason: flow.Finished})
 	return lines
+}
+
+// everything returns the bytes of an event that Sprintf hides behind pointers.
+func everything(e session.Event) string {
+	switch e := e.(type) {
+	case *session.Start:
+		return fmt.Sprintf("%+v", e.Refused)
+	case *session.Command:
+		return string(e.Payload) + string(e.SQL) + fmt.Sprintf("%+v", e.Login)
+	case *session.Reply:
+		s := ""
+		for _, r := range e.Results {
+			s += fmt.Sprintf("%+v%s", r.Error, r.Kept)
+		}
+		return s
+	}
+	return ""
+}
+
+// classicConn and xConn are connections to the ports of the two protocols.
+func classicConn(joined bool) *flow.Conn { return &flow.Conn{ID: 1, Joined: joined} }
+
+func xConn(joined bool) *flow.Conn {
+	return &flow.Conn{ID: 1, Joined: joined, Server: netip.MustParseAddrPort("127.0.0.1:33060")}
 }
 
 func whole(n int) int { return n }
@@ -122,11 +169,15 @@ func TestScripts(t *testing.T) {
 			o.Seed = 1
 			td.MaybeScanArgs(t, "limit", &o.CommandLimit)
 			td.MaybeScanArgs(t, "memory", &o.Memory)
-			list, joined := conversation(t, td.Input)
-			lines := run(t, o, list, joined, whole)
+			read, conn := conversation, classicConn
+			if td.Cmd == "decode-x" {
+				read, conn = xConversation, xConn
+			}
+			list, joined := read(t, td.Input)
+			lines := run(t, o, list, conn(joined), whole)
 			if o.Memory == 0 {
 				for _, n := range []int{1, 3} {
-					cut := run(t, o, list, joined, func(left int) int { return min(n, left) })
+					cut := run(t, o, list, conn(joined), func(left int) int { return min(n, left) })
 					if got, want := strings.Join(cut, "\n"), strings.Join(lines, "\n"); got != want {
 						t.Errorf("%s: cut into pieces of %d bytes the events differ:\n%s\nwhole:\n%s", td.Pos, n, got, want)
 					}

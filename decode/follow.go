@@ -51,9 +51,10 @@ func (d *Classic) clientFrame(f *classic.Frame, at int64) {
 	}
 	switch part {
 	case classic.ClientSSLRequest:
-		d.start.Encrypted = true
-		d.start.Login.Capabilities = 0
-		d.giveUp(session.Encrypted, true, "the client asked for TLS")
+		// What follows tells whether the source ends TLS.
+		if len(d.client.Rest()) > 0 {
+			d.encrypted()
+		}
 	case classic.ClientLogin:
 		d.login()
 	case classic.ClientCommand:

@@ -54,15 +54,19 @@ func (in *Interner) columns(d *definitions) *session.Columns {
 	}
 	// A definition's length is part of what is hashed: every one begins with a
 	// length and holds only lengths and fixed parts.
-	h := xxh3.Hash(d.raw)
+	return in.shared(xxh3.Hash(d.raw), d, d.parse)
+}
+
+// shared returns the description with the hash h, which parse makes when there
+// is none yet; nil when the definitions can't be read.
+func (in *Interner) shared(h uint64, d *definitions, parse func(hash uint64) *session.Columns) *session.Columns {
 	in.mu.RLock()
 	c := in.sets[h]
 	in.mu.RUnlock()
 	if c != nil && len(c.List) == d.count {
 		return c
 	}
-	c = d.parse(h)
-	if c == nil {
+	if c = parse(h); c == nil {
 		return nil
 	}
 	in.mu.Lock()
@@ -117,12 +121,30 @@ func (s *Slab) Copy(b []byte) []byte {
 	if n > slabBytes/4 {
 		return append(make([]byte, 0, n), b...)
 	}
+	c := s.take(n)
+	copy(c, b)
+	return c
+}
+
+// CopyAfter returns a copy of b behind the byte first.
+func (s *Slab) CopyAfter(first byte, b []byte) []byte {
+	n := 1 + len(b)
+	if n > slabBytes/4 {
+		return append(append(make([]byte, 0, n), first), b...)
+	}
+	c := s.take(n)
+	c[0] = first
+	copy(c[1:], b)
+	return c
+}
+
+// take returns n bytes of the piece.
+func (s *Slab) take(n int) []byte {
 	if n > len(s.bytes) {
 		s.bytes = make([]byte, max(n, s.grow()*slabBytes/slabItems))
 	}
 	c := s.bytes[:n:n]
 	s.bytes = s.bytes[n:]
-	copy(c, b)
 	return c
 }
 
