@@ -91,7 +91,7 @@ func (m *masker) text(c *session.Command) session.Event {
 	}
 	var found sqltext.Secret
 	m.scratch, found = mask(m.scratch[:0], c.SQL, m.dialects.Options(c.ID))
-	hideRows := m.showsSecrets(c)
+	hideRows := m.showsSecrets(c) || m.sessions[c.ID] != nil && m.sessions[c.ID].named && usesVariables(c.SQL)
 	if !found.Any() && !hideRows {
 		if c.Kind == session.Prepare {
 			if s := m.sessions[c.ID]; s != nil {
@@ -170,6 +170,9 @@ func withPayload(c *session.Command, payload, sql []byte) *session.Command {
 }
 
 func (m *masker) reply(r *session.Reply) session.Event {
+	if m.keepRows && fromSystemTables(r) {
+		r = withoutRows(r)
+	}
 	s := m.sessions[r.ID]
 	if s == nil {
 		return r
@@ -185,6 +188,31 @@ func (m *masker) reply(r *session.Reply) session.Event {
 	}
 	delete(s.replies, r.Seq)
 	return quiet(r)
+}
+
+// systemSchema has the accounts and their secrets.
+const systemSchema = "mysql"
+
+// fromSystemTables tells whether rows that were kept come from the system
+// schema, whatever the statement's text said.
+func fromSystemTables(r *session.Reply) bool {
+	for i := range r.Results {
+		if c := r.Results[i].Columns; c != nil && len(r.Results[i].Kept) > 0 &&
+			slices.ContainsFunc(c.List, func(c session.Column) bool { return c.Schema == systemSchema }) {
+			return true
+		}
+	}
+	return false
+}
+
+// withoutRows returns a copy of a reply without its kept rows.
+func withoutRows(r *session.Reply) *session.Reply {
+	bare := *r
+	bare.Results = slices.Clone(r.Results)
+	for i := range bare.Results {
+		bare.Results[i].Kept = nil
+	}
+	return &bare
 }
 
 // quiet returns a copy of a reply without what may quote a secret: the text of

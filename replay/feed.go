@@ -96,7 +96,7 @@ func (f *feeder) event(e session.Event) error {
 	case *session.Reply:
 		s.answered = e.Last
 		s.waiting = max(s.waiting-1, 0)
-		if e.Prepared != nil || s.change == e.Seq || madeDocuments(e) {
+		if e.Prepared != nil || s.change == e.Seq || s.x && tells(e) {
 			f.put(s, item{event: e, cost: eventCost})
 		}
 	case *session.Gap:
@@ -139,16 +139,11 @@ func (f *feeder) command(s *fed, c *session.Command) {
 	f.put(s, i)
 }
 
-// madeDocuments tells whether the server made ids for documents.
-func madeDocuments(r *session.Reply) bool {
-	for i := range r.Results {
-		for _, c := range r.Results[i].Changes {
-			if c.Kind == session.DocumentIDs {
-				return true
-			}
-		}
-	}
-	return false
+// tells tells whether a reply of the X Protocol may say what later commands hang
+// on: ids that the server made for documents, whether a statement was prepared or
+// given up. All do but rows.
+func tells(r *session.Reply) bool {
+	return len(r.Results) == 0 || r.Results[0].Outcome == session.OK || r.Results[0].Outcome == session.Failed
 }
 
 // put hands an item to all copies of a session.

@@ -43,7 +43,8 @@ type Conn interface {
 	// Do sends a command and reads its whole reply. An error means that the
 	// connection is lost; Reply may hold what was seen of the reply.
 	Do(*session.Command, File) (Answer, error)
-	// Learn is told the recorded reply to a Prepare or ChangeUser, after its Do.
+	// Learn is told the recorded reply to a Prepare or ChangeUser, and of the X
+	// Protocol to all that brought no rows, after its Do.
 	Learn(*session.Reply)
 	// Skipped is told of a command that is not sent, and why.
 	Skipped(*session.Command, session.Skip)

@@ -47,3 +47,33 @@ func TestMaskX(t *testing.T) {
 		}
 	}
 }
+
+// TestMaskReplies: an answer that may quote a secret is left without its texts
+// and rows, whatever the statement's own text shows of it.
+func TestMaskReplies(t *testing.T) {
+	m := masker{keepRows: true}
+	m.mask(&session.Start{ID: 1, Protocol: session.Classic, Login: session.Login{Known: true}})
+	seq := uint64(0)
+	answer := func(sql string, r session.Result) session.Result {
+		seq++
+		text := []byte("\x03" + sql)
+		m.mask(&session.Command{ID: 1, Seq: seq, Kind: session.Query, Payload: text, SQL: text[1:]})
+		return m.mask(&session.Reply{ID: 1, Seq: seq, Results: []session.Result{r}}).(*session.Reply).Results[0]
+	}
+	ok := session.Result{Outcome: session.OK}
+	answer("PREPARE s FROM 'ALTER USER u IDENTIFIED BY ?'", ok)
+	failed := session.Result{Outcome: session.Failed, Error: &session.Error{Code: 1396, Message: "c4nary"}}
+	if r := answer("EXECUTE s USING @p", failed); r.Error.Code != 1396 || r.Error.Message != "***" {
+		t.Errorf("the error of an execution with a secret: %v", r.Error)
+	}
+	answer("USE mysql", ok)
+	rows := session.Result{Outcome: session.Rows, Rows: 1, Kept: [][]byte{[]byte("\x06c4nary")},
+		Columns: &session.Columns{List: []session.Column{{Schema: "mysql", Table: "user", Name: "authentication_string"}}}}
+	if r := answer("SELECT * FROM user", rows); len(r.Kept) != 0 || r.Rows != 1 {
+		t.Errorf("rows of a system table: %q", r.Kept)
+	}
+	rows.Columns = &session.Columns{List: []session.Column{{Schema: "shop", Table: "user", Name: "name"}}}
+	if r := answer("SELECT * FROM shop.user", rows); len(r.Kept) != 1 {
+		t.Error("rows of another table are gone")
+	}
+}
