@@ -5,229 +5,155 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
-	"sync"
 	"testing"
 	"time"
 
 	"myreplay/flow"
 )
 
-// echoServer answers every byte with the same byte plus one.
-func echoServer(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
+// What passes is told, both sides, the question before the answer.
+func TestPass(t *testing.T) {
+	eachWay(t, func(t *testing.T, loops int) {
+		r := serve(t, Options{Pairs: []Pair{{To: echoServer(t)}}, Look: true, Loops: loops})
+		told := r.told(t)
+		sums := talkers(t, r.addr)
+		conns := told()
+		if len(conns) != 20 {
+			t.Errorf("told of %d connections", len(conns))
+		}
+		var total int64
+		for id, s := range conns {
+			total += int64(len(s.sides[0]))
+			if !sums[sha256.Sum256(s.sides[0])] || len(s.sides[1]) != len(s.sides[0]) || !s.closed || s.lost != [2]uint64{} {
+				t.Errorf("connection %d: %d and %d bytes, closed %v, lost %v", id, len(s.sides[0]), len(s.sides[1]), s.closed, s.lost)
 			}
-			go func() {
-				defer c.Close()
-				b := make([]byte, 1<<16)
-				for {
-					n, err := c.Read(b)
-					for i := range b[:n] {
-						b[i]++
-					}
-					if _, werr := c.Write(b[:n]); err != nil || werr != nil {
-						return
-					}
-				}
-			}()
-		}
-	}()
-	return l.Addr().String()
-}
-
-// stream is what was told of one connection.
-type stream struct {
-	sides  [2][]byte
-	lost   [2]uint64
-	closed bool
-}
-
-// collect reads chunks until the relay ends.
-func collect(t *testing.T, r *Relay, pause func()) map[uint64]*stream {
-	conns := map[uint64]*stream{}
-	var c flow.Chunk
-	for {
-		pause()
-		err := r.Read(&c)
-		if errors.Is(err, io.EOF) {
-			return conns
-		}
-		if err != nil {
-			t.Error(err)
-			return conns
-		}
-		switch c.Kind {
-		case flow.Open:
-			conns[c.Conn.ID] = &stream{}
-		case flow.Data:
-			s := conns[c.Conn.ID]
-			s.sides[c.Side] = append(s.sides[c.Side], c.Data...)
-			if c.Side == flow.Server && s.lost == [2]uint64{} && len(s.sides[1]) > len(s.sides[0]) {
+			if s.early {
 				t.Error("the answer was told before the question")
 			}
-		case flow.Gap:
-			conns[c.Conn.ID].lost[c.Side] += c.Lost
-		case flow.Close:
-			conns[c.Conn.ID].closed = true
-		}
-	}
-}
-
-// talk sends random bytes through the relay and checks what comes back.
-func talk(t *testing.T, addr string, seed uint64, total int) []byte {
-	c, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Error(err)
-		return nil
-	}
-	defer c.Close()
-	random := rand.New(rand.NewPCG(seed, 1))
-	sent := make([]byte, total)
-	for i := range sent {
-		sent[i] = byte(random.Uint32())
-	}
-	go func() {
-		for rest := sent; len(rest) > 0; {
-			n := min(len(rest), 1+random.IntN(50000))
-			if _, err := c.Write(rest[:n]); err != nil {
-				t.Error(err)
-				return
+			if s.first != flow.Client || s.why != flow.Finished {
+				t.Errorf("connection %d: %v ended it: %v", id, s.first, s.why)
 			}
-			rest = rest[n:]
 		}
-		c.(*net.TCPConn).CloseWrite()
-	}()
-	got, err := io.ReadAll(c)
-	if err != nil || len(got) != total {
-		t.Errorf("got %d of %d bytes back: %v", len(got), total, err)
-	}
-	for i := range got {
-		if got[i] != sent[i]+1 {
-			t.Fatalf("byte %d is not what the server sent", i)
+		if n := [2]int64{r.Stats().Bytes[0].Load(), r.Stats().Bytes[1].Load()}; n != [2]int64{total, total} {
+			t.Errorf("%d bytes were passed on, %v are counted", total, n)
 		}
-	}
-	return sent
+	})
 }
 
-// TestPass: what passes is told, both sides, the question before the answer.
-func TestPass(t *testing.T) {
-	r, err := Listen([]Pair{{"127.0.0.1:0", echoServer(t)}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	served := make(chan error)
-	go func() { served <- r.Serve(ctx) }()
-	told := make(chan map[uint64]*stream)
-	go func() { told <- collect(t, r, func() {}) }()
-
-	var clients sync.WaitGroup
-	var mu sync.Mutex
-	sums := map[[32]byte]bool{}
-	for i := range 20 {
-		clients.Go(func() {
-			sent := talk(t, r.Addrs()[0].String(), uint64(i), 1+i*20000)
-			mu.Lock()
-			sums[sha256.Sum256(sent)] = true
-			mu.Unlock()
-		})
-	}
-	clients.Wait()
-	stop()
-	if err := <-served; err != nil {
-		t.Error(err)
-	}
-	conns := <-told
-	if len(conns) != 20 {
-		t.Errorf("told of %d connections", len(conns))
-	}
-	for id, s := range conns {
-		if !sums[sha256.Sum256(s.sides[0])] || len(s.sides[1]) != len(s.sides[0]) || !s.closed || s.lost != [2]uint64{} {
-			t.Errorf("connection %d: %d and %d bytes, closed %v, lost %v", id, len(s.sides[0]), len(s.sides[1]), s.closed, s.lost)
+// Without Look the same passes, and nothing is told.
+func TestPassUntold(t *testing.T) {
+	eachWay(t, func(t *testing.T, loops int) {
+		r := serve(t, Options{Pairs: []Pair{{To: echoServer(t)}}, Loops: loops})
+		told := r.told(t)
+		talkers(t, r.addr)
+		talk(t, r.addr, 1, 1)
+		if conns := told(); len(conns) > 0 {
+			t.Errorf("told of %d connections", len(conns))
 		}
-	}
+		if n := r.Stats().Connections.Load(); n != 21 || r.Untold() != 0 {
+			t.Errorf("%d connections counted, %d untold", n, r.Untold())
+		}
+	})
 }
 
-// TestSlowRecorder: while nobody reads the chunks, clients are served as ever;
-// what did not fit is told as gaps of exactly the missing length.
+// While nobody reads the chunks, clients are served as ever; what did not fit is
+// told as gaps of exactly the missing length.
 func TestSlowRecorder(t *testing.T) {
-	r, err := Listen([]Pair{{"127.0.0.1:0", echoServer(t)}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	served := make(chan error)
-	go func() { served <- r.Serve(ctx) }()
-	const total = QueueBytes // and as much comes back
-	talked := make(chan []byte)
-	go func() { talked <- talk(t, r.Addrs()[0].String(), 1, total) }()
-	sent := <-talked // before anything was read
-	told := make(chan map[uint64]*stream)
-	go func() { told <- collect(t, r, func() {}) }()
-	stop()
-	<-served
-	s := (<-told)[1]
-	if s == nil || !bytes.HasPrefix(sent, s.sides[0][:1000]) {
-		t.Fatal("the connection was not told of")
-	}
-	if len(s.sides[0]) >= total {
-		t.Error("the queue has no limit")
-	}
-	if told := uint64(len(s.sides[0])) + s.lost[0]; told != total || !s.closed {
-		t.Errorf("%d of %d bytes told or lost, closed %v", told, total, s.closed)
-	}
+	eachWay(t, func(t *testing.T, loops int) {
+		r := serve(t, Options{Pairs: []Pair{{To: echoServer(t)}}, Look: true, Loops: loops})
+		const total = QueueBytes // and as much comes back
+		sent := talk(t, r.addr, 1, total)
+		if t.Failed() {
+			return
+		}
+		r.end(t) // nobody waits for the reader here, either
+		s := collect(t, r.Relay)[1]
+		if s == nil || !bytes.HasPrefix(sent, s.sides[0][:1000]) {
+			t.Fatal("the connection was not told of")
+		}
+		if len(s.sides[0]) >= total {
+			t.Error("the queue has no limit")
+		}
+		if told := uint64(len(s.sides[0])) + s.lost[0]; told != total || !s.closed {
+			t.Errorf("%d of %d bytes told or lost, closed %v", told, total, s.closed)
+		}
+		if n := r.Stats().LostBytes.Load(); n != int64(s.lost[0]+s.lost[1]) {
+			t.Errorf("%d bytes are counted as lost", n)
+		}
+	})
 }
 
-// TestServerGone: a server that does not accept is counted, and the client sees
+// A server that does not accept is counted, with the reason, and the client sees
 // its connection end.
 func TestServerGone(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	gone := l.Addr().String()
 	l.Close()
-	r, err := Listen([]Pair{{"127.0.0.1:0", gone}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	go r.Serve(ctx)
-	go collect(t, r, func() {})
-	c, err := net.Dial("tcp", r.Addrs()[0].String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := serve(t, Options{Pairs: []Pair{{To: l.Addr().String()}}})
+	c := dial(t, r.addr)
 	c.SetReadDeadline(time.Now().Add(10 * time.Second))
-	if _, err := c.Read(make([]byte, 1)); err == nil {
-		t.Error("read something")
+	if _, err := c.Read(make([]byte, 1)); err == nil || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the client's connection goes on: %v", err)
 	}
-	for r.Refused() == 0 {
-		time.Sleep(time.Millisecond)
+	r.end(t)
+	want := []Failure{{fmt.Sprintf("connecting to %s: dial: connect: connection refused", l.Addr()), 1}}
+	if got := r.Stats().Failures(); r.Refused() != 1 || len(got) != 1 || got[0] != want[0] {
+		t.Errorf("refused %d, %v", r.Refused(), got)
 	}
-	stop()
 }
 
-// TestListenFails names the address that can't be listened on.
+// The error of an address that can't be listened on names it.
 func TestListenFails(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	_, err = Listen([]Pair{{"127.0.0.1:0", "127.0.0.1:1"}, {taken.Addr().String(), "127.0.0.1:1"}})
+	_, err = Listen(Options{Pairs: []Pair{{Listen: "127.0.0.1:0", To: "127.0.0.1:1"}, {Listen: taken.Addr().String(), To: "127.0.0.1:1"}}})
 	if err == nil || !bytes.Contains([]byte(err.Error()), []byte(taken.Addr().String())) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// A connection that is open when the relay ends goes on for the drain time, and
+// then ends as one that the source left.
+func TestDrain(t *testing.T) {
+	eachWay(t, func(t *testing.T, loops int) {
+		r := serve(t, Options{Pairs: []Pair{{To: echoServer(t)}}, Look: true, Loops: loops, Drain: 300 * time.Millisecond})
+		told := r.told(t)
+		c := dial(t, r.addr)
+		answer := make([]byte, 10)
+		ask := func() error {
+			if _, err := c.Write(make([]byte, 10)); err != nil {
+				return err
+			}
+			_, err := io.ReadFull(c, answer)
+			return err
+		}
+		if err := ask(); err != nil {
+			t.Fatal(err)
+		}
+		r.stop()
+		if err := ask(); err != nil {
+			t.Errorf("while draining: %v", err)
+		}
+		if _, err := io.ReadAll(c); errors.Is(err, context.DeadlineExceeded) {
+			t.Error("the connection was not ended")
+		}
+		if s := told()[1]; s == nil || !s.closed || s.why != flow.SourceEnded || len(s.sides[1]) != 20 {
+			t.Errorf("told %+v", s)
+		}
+	})
+}
+
+// A relay without connections does not wait for any.
+func TestEndsAtOnce(t *testing.T) {
+	r := serve(t, Options{Pairs: []Pair{{To: echoServer(t)}}, Drain: time.Hour})
+	talk(t, r.addr, 1, 1000)
+	r.end(t)
 }
