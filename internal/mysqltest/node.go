@@ -20,8 +20,8 @@ var (
 )
 
 // Node returns a command that runs a script in node, where require finds the
-// pinned npm clients (mysql2). The caller may set what it writes to, and append
-// to Args and Env.
+// pinned npm clients (mysql2, @mysql/xdevapi). The caller may set what it writes
+// to, and append to Args and Env.
 func Node(t testing.TB, script string, args ...string) *exec.Cmd {
 	t.Helper()
 	if testing.Short() {

@@ -16,6 +16,8 @@ type options struct {
 	bufferPool     string
 	perfSchema     bool
 	users          []User
+	suite          *Suite // laid out and set up for its scripts
+	script         Script // with the arguments that this one asks for
 }
 
 func defaults() options {

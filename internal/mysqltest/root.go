@@ -66,7 +66,7 @@ func (r recipe) unpack(dir string) error {
 		}
 	}
 	for _, deb := range debs {
-		if err := unpackDeb(deb, dir); err != nil {
+		if err := unpackDeb(deb, dir, withoutDocs...); err != nil {
 			return err
 		}
 	}
@@ -82,13 +82,17 @@ func (r recipe) unpack(dir string) error {
 	return err
 }
 
-// unpackDeb unpacks one package, without its documentation. Links to folders
-// that are in the root stay, so that /lib and /usr/lib are one.
-func unpackDeb(deb, dir string) error {
+// withoutDocs tells tar to leave out what no program reads.
+var withoutDocs = []string{
+	"--exclude=./usr/share/doc/*", "--exclude=./usr/share/man/*",
+	"--exclude=./usr/share/locale/*", "--exclude=./usr/share/lintian/*",
+}
+
+// unpackDeb unpacks one package; args are tar's, to choose among its files.
+// Links to folders that are in the root stay, so that /lib and /usr/lib are one.
+func unpackDeb(deb, dir string, args ...string) error {
 	files := exec.Command("dpkg-deb", "--fsys-tarfile", deb)
-	tar := exec.Command("tar", "-x", "-C", dir, "--keep-directory-symlink", "--no-same-owner",
-		"--exclude=./usr/share/doc/*", "--exclude=./usr/share/man/*",
-		"--exclude=./usr/share/locale/*", "--exclude=./usr/share/lintian/*")
+	tar := exec.Command("tar", append([]string{"-x", "-C", dir, "--keep-directory-symlink", "--no-same-owner"}, args...)...)
 	pipe, err := files.StdoutPipe()
 	if err != nil {
 		return err
@@ -158,13 +162,30 @@ func (r root) command(program string, args ...string) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
+	return r.commandAt(bin, args...)
+}
+
+// line returns the words that run the program at bin with the root's loader and
+// libraries.
+func (r root) line(bin string) ([]string, error) {
 	loader, err := r.loader()
 	if err != nil {
 		return nil, err
 	}
 	lib := r.libraries()
-	path := strings.Join([]string{lib, lib + "/mysql/private", r.dir + "/usr/lib/mysql/private"}, ":")
-	cmd := exec.Command(loader, append([]string{"--library-path", path, bin}, args...)...)
+	path := []string{lib, lib + "/mysql/private", r.dir + "/usr/lib/mysql/private", r.dir + "/usr/lib/mysql-router"}
+	return []string{loader, "--library-path", strings.Join(path, ":"), bin}, nil
+}
+
+// commandAt returns a command that runs the program at bin, which may lie
+// outside of the root.
+func (r root) commandAt(bin string, args ...string) (*exec.Cmd, error) {
+	words, err := r.line(bin)
+	if err != nil {
+		return nil, err
+	}
+	lib := r.libraries()
+	cmd := exec.Command(words[0], append(words[1:], args...)...)
 	cmd.Env = append(os.Environ(),
 		"OPENSSL_CONF=/dev/null",
 		"OPENSSL_MODULES="+lib+"/ossl-modules",

@@ -102,6 +102,11 @@ func (s *Server) prepare() error {
 	if err := os.Mkdir(s.filesDir(), 0o755); err != nil {
 		return err
 	}
+	if s.opts.suite != nil {
+		if err := s.opts.suite.layOut(dir); err != nil {
+			return err
+		}
+	}
 	if err := newDataDir(s.Kind, s.root, s.dataDir()); err != nil {
 		return err
 	}
@@ -109,7 +114,13 @@ func (s *Server) prepare() error {
 	return nil
 }
 
-func (s *Server) dataDir() string  { return filepath.Join(s.Dir, "data") }
+func (s *Server) dataDir() string {
+	if s.opts.suite != nil {
+		return filepath.Join(s.Dir, "mysqld.1", "data")
+	}
+	return filepath.Join(s.Dir, "data")
+}
+
 func (s *Server) filesDir() string { return filepath.Join(s.Dir, "files") }
 func (s *Server) logFile() string  { return filepath.Join(s.Dir, "error.log") }
 
@@ -155,11 +166,7 @@ func (s *Server) start() error {
 	if err != nil {
 		return err
 	}
-	cmd, err := s.root.command(s.program(), args...)
-	if err != nil {
-		return err
-	}
-	log, err := os.OpenFile(s.logFile(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	cmd, log, err := s.command(args)
 	if err != nil {
 		return err
 	}
@@ -168,7 +175,6 @@ func (s *Server) start() error {
 	if err != nil {
 		return err
 	}
-	cmd.Dir, cmd.Stdout, cmd.Stderr = s.Dir, log, log
 	p, err := startProcess(cmd)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package mysqltest
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -52,7 +53,6 @@ func (s *Server) args() ([]string, error) {
 		"--secure-file-priv="+s.filesDir(),
 		"--local-infile=ON",
 		"--server-id="+strconv.Itoa(max(s.Port, 1)),
-		"--skip-name-resolve",
 		"--innodb-buffer-pool-size="+o.bufferPool,
 		"--innodb-flush-log-at-trx-commit=2",
 		"--sync-binlog=0",
@@ -75,6 +75,12 @@ func (s *Server) args() ([]string, error) {
 		args = append(args, s.mysqlArgs()...)
 	} else {
 		args = append(args, s.mariadbArgs()...)
+	}
+	if o.suite == nil {
+		args = append(args, "--skip-name-resolve") // it cannot be taken back
+	} else {
+		args = append(args, o.suite.serverArgs(s.Dir)...)
+		args = append(args, o.suite.scriptArgs(o.script, s.Dir)...)
 	}
 	return append(args, o.args...), nil
 }
@@ -114,4 +120,22 @@ func (s *Server) tlsArgs() ([]string, error) {
 		"--ssl-cert=" + filepath.Join(dir, "cert.pem"),
 		"--ssl-key=" + filepath.Join(dir, "key.pem"),
 	}, nil
+}
+
+// command returns the command of the server program and its log, which is to be
+// closed when it has started.
+func (s *Server) command(args []string) (*exec.Cmd, *os.File, error) {
+	cmd, err := s.root.command(s.program(), args...)
+	if err != nil {
+		return nil, nil, err
+	}
+	log, err := os.OpenFile(s.logFile(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, nil, err
+	}
+	cmd.Dir, cmd.Stdout, cmd.Stderr = s.Dir, log, log
+	if s.opts.suite != nil {
+		cmd.Env = append(cmd.Env, suiteZone)
+	}
+	return cmd, log, nil
 }

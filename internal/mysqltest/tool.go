@@ -77,12 +77,13 @@ var toolPackages = map[string]string{
 	"ip":       "iproute2",
 	"tc":       "iproute2",
 	"ss":       "iproute2",
+	"haproxy":  "haproxy",
 }
 
 // Tool returns a command that runs a Debian tool: this machine's own, or where
 // it is not installed one unpacked into the cache. The tools are tcpdump,
-// tshark, editcap, capinfos, mergecap, ip, tc, ss and sysbench (for which
-// Sysbench is more convenient). tcpdump keeps root's rights where it has them,
+// tshark, editcap, capinfos, mergecap, ip, tc, ss, haproxy and sysbench (for
+// which HAProxy and Sysbench are more convenient). tcpdump keeps root's rights where it has them,
 // so that it can write into a test's folder.
 func Tool(t testing.TB, name string, args ...string) *exec.Cmd {
 	t.Helper()

@@ -5,7 +5,8 @@
 //	serve -prepare
 //
 // It prints one line of shell variables when the server is ready. With -prepare
-// it only fetches what the tests run: every kind of server, and the npm clients.
+// it only fetches what the tests run: every kind of server, the npm clients and
+// MySQL's own test suite.
 package main
 
 import (
@@ -67,6 +68,7 @@ func prepare() error {
 		step(k.String(), func() error { return mysqltest.Prepare(k) })
 	}
 	step("npm", mysqltest.PrepareNode)
+	step("suite", mysqltest.PrepareSuite)
 	if missing != nil && !mysqltest.Required() {
 		fmt.Println("tests that need what is missing will be skipped")
 		return nil
