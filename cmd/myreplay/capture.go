@@ -15,6 +15,7 @@ import (
 	"myreplay/capfile"
 	"myreplay/flow"
 	"myreplay/packet"
+	"myreplay/session"
 )
 
 // captureArgs are the flags of capture.
@@ -36,14 +37,39 @@ type packetArgs struct {
 	hosts   []string
 	nets    []string
 	gapWait time.Duration
+	// protocol is what is spoken: auto, classic or x.
+	protocol string
 }
 
 func (p *packetArgs) flags(c *cobra.Command) {
 	f := c.Flags()
-	f.StringSliceVar(&p.ports, "port", nil, "server `PORT`s to look at (default 3306)")
+	f.StringSliceVar(&p.ports, "port", nil, "server `PORT`s to look at (default 3306; the X Protocol's is 33060)")
 	f.StringSliceVar(&p.hosts, "host", nil, "only connections with one of these `ADDR`esses")
 	f.StringSliceVar(&p.nets, "net", nil, "only connections with an address in one of these networks (`CIDR`)")
+	f.StringVar(&p.protocol, "protocol", "auto", "auto, classic or x: what is spoken; auto goes by the first bytes, and by port 33060 where they were not seen")
 	f.DurationVar(&p.gapWait, "gap-wait", packet.DefaultGapWait, "how long acknowledged but missing bytes are waited for")
+}
+
+// parseProtocol reads --protocol; auto is session.Unknown.
+func parseProtocol(name string) (session.Protocol, error) {
+	switch name {
+	case "auto", "":
+		return session.Unknown, nil
+	case "classic":
+		return session.Classic, nil
+	case "x":
+		return session.X, nil
+	}
+	return 0, fmt.Errorf("--protocol %s: there are auto, classic, x", name)
+}
+
+// alwaysSpoken is what decode.Options.Protocol says where one protocol is spoken
+// on all connections.
+func alwaysSpoken(p session.Protocol) func(netip.AddrPort) session.Protocol {
+	if p == session.Unknown {
+		return nil
+	}
+	return func(netip.AddrPort) session.Protocol { return p }
 }
 
 // options returns the packet options, with a further filter expression.
@@ -122,6 +148,9 @@ func (a *captureArgs) run(c *cobra.Command, args []string) error {
 	}
 	o, err := a.packets.options(args)
 	if err != nil {
+		return err
+	}
+	if a.spoken, err = parseProtocol(a.packets.protocol); err != nil {
 		return err
 	}
 	a.live = len(a.devices) > 0 || a.follow

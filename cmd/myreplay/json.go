@@ -69,20 +69,21 @@ type jsonPrepared struct {
 // jsonResult is one result of a reply.
 type jsonResult struct {
 	// Outcome is ok, rows, error, cursor or text.
-	Outcome  string      `json:"outcome,omitempty"`
-	Code     uint16      `json:"code,omitempty"`
-	State    string      `json:"state,omitempty"`
-	Error    string      `json:"error,omitempty"`
-	Rows     *uint64     `json:"rows,omitempty"`
-	Affected *uint64     `json:"affected,omitempty"`
-	InsertID uint64      `json:"insert_id,omitempty"`
-	Warnings uint16      `json:"warnings,omitempty"`
-	Status   uint16      `json:"status,omitempty"`
-	Info     string      `json:"info,omitempty"`
-	Columns  []string    `json:"columns,omitempty"`
-	Digest   string      `json:"digest,omitempty"`
-	Unsorted string      `json:"digest_unordered,omitempty"`
-	RowData  [][]*string `json:"row_data,omitempty"`
+	Outcome  string       `json:"outcome,omitempty"`
+	Code     uint16       `json:"code,omitempty"`
+	State    string       `json:"state,omitempty"`
+	Error    string       `json:"error,omitempty"`
+	Rows     *uint64      `json:"rows,omitempty"`
+	Affected *uint64      `json:"affected,omitempty"`
+	InsertID uint64       `json:"insert_id,omitempty"`
+	Warnings uint16       `json:"warnings,omitempty"`
+	Status   uint16       `json:"status,omitempty"`
+	Info     string       `json:"info,omitempty"`
+	Columns  []string     `json:"columns,omitempty"`
+	Notices  []jsonNotice `json:"notices,omitempty"`
+	Digest   string       `json:"digest,omitempty"`
+	Unsorted string       `json:"digest_unordered,omitempty"`
+	RowData  [][]*string  `json:"row_data,omitempty"`
 }
 
 // jsonPrinter prints an event a line.
@@ -180,11 +181,7 @@ func (p *jsonPrinter) jsonCommand(j *jsonEvent, c *session.Command, sql []byte) 
 		lag := (c.At - c.Due) / 1000
 		j.LagUS = &lag
 	}
-	if list, ok := p.params.of(c); ok {
-		for _, v := range list {
-			j.Params = append(j.Params, jsonParam(v))
-		}
-	}
+	j.Params = p.params.json(c)
 }
 
 // jsonParam returns a parameter as JSON has it: numbers as numbers, text as
@@ -238,7 +235,7 @@ func (p *jsonPrinter) reply(j *jsonEvent, r *session.Reply, sent int64) {
 				w.schema = ch.Value
 			}
 		}
-		res := resultJSON(&r.Results[i])
+		res := resultJSON(p.protocols[r.ID], &r.Results[i])
 		if i == 0 {
 			j.jsonResult = &res
 		} else {
@@ -247,7 +244,7 @@ func (p *jsonPrinter) reply(j *jsonEvent, r *session.Reply, sent int64) {
 	}
 }
 
-func resultJSON(r *session.Result) jsonResult {
+func resultJSON(protocol session.Protocol, r *session.Result) jsonResult {
 	j := jsonResult{Outcome: r.Outcome.String(), InsertID: r.InsertID, Warnings: r.Warnings, Status: r.Status, Info: r.Info}
 	if r.Error != nil {
 		j.Code, j.State, j.Error = r.Error.Code, r.Error.State, r.Error.Message
@@ -257,7 +254,12 @@ func resultJSON(r *session.Result) jsonResult {
 		j.Affected = &r.Affected
 	case session.Rows:
 		j.Rows = &r.Rows
+	case session.Opened:
+		if r.Rows > 0 {
+			j.Rows = &r.Rows
+		}
 	}
+	j.Notices = noticesJSON(r.Changes)
 	if r.Columns != nil {
 		for _, c := range r.Columns.List {
 			j.Columns = append(j.Columns, c.Name)
@@ -270,11 +272,27 @@ func resultJSON(r *session.Result) jsonResult {
 		}
 	}
 	for _, row := range r.Kept {
-		if values, ok := rowValues(r, row); ok {
+		if values, ok := rowValues(protocol, r, row); ok {
 			j.RowData = append(j.RowData, values)
 		}
 	}
 	return j
+}
+
+// jsonNotice is one notice of the X Protocol that came with a result.
+type jsonNotice struct {
+	Kind  string `json:"kind"`
+	Name  string `json:"name,omitempty"`
+	Value string `json:"value,omitempty"`
+}
+
+func noticesJSON(changes []session.Change) (list []jsonNotice) {
+	for _, c := range changes {
+		if word := noticeWords[c.Kind]; word != "" {
+			list = append(list, jsonNotice{word, c.Name, c.Value})
+		}
+	}
+	return list
 }
 
 func hexDigest(v uint64) string {

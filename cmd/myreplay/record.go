@@ -35,6 +35,8 @@ type recording struct {
 	duration    time.Duration
 	quiet       bool
 	live        bool // the source can't wait
+	// spoken is the protocol of all connections; Unknown: their first bytes tell.
+	spoken session.Protocol
 }
 
 func (r *recording) flags(c *cobra.Command) {
@@ -59,6 +61,7 @@ func (r *recording) options(seed uint64) capture.Options {
 	o.Decode.Keep = int(r.keep)
 	o.Decode.Memory = int(r.memory)
 	o.Decode.CommandLimit = int(r.commandSize)
+	o.Decode.Protocol = alwaysSpoken(r.spoken)
 	return o
 }
 

@@ -58,6 +58,11 @@ func openRecorded(ctx context.Context, path string, p *packetArgs, o capture.Opt
 	if err != nil {
 		return nil, err
 	}
+	spoken, err := parseProtocol(p.protocol)
+	if err != nil {
+		return nil, err
+	}
+	o.Decode.Protocol = alwaysSpoken(spoken)
 	src, err := packet.OpenFiles([]string{path}, po)
 	if err != nil {
 		return nil, err

@@ -52,7 +52,7 @@ type replayArgs struct {
 func replayCommand() *cobra.Command {
 	a := replayArgs{speed: 1, copies: 1, repeat: 1, window: replay.DefaultWindow}
 	c := &cobra.Command{
-		Use:   "replay CAPTURE TARGET",
+		Use:   "replay CAPTURE TARGET [TARGET]",
 		Short: "Replay a recording on another server",
 		Long: `Replay the sessions of a capture on a target server: one connection for each
 recorded session, opened and closed when the client did, every command sent as
@@ -61,15 +61,16 @@ written as a run, which 'report' compares with the capture.
 
 CAPTURE may also be a pcap file, which is decoded on the way. TARGET is a URL,
 mysql://user@host:3306/ or mysql:///?socket=/run/mysqld/mysqld.sock, with
-parameters tls, ca, cert, key, server-name, server-key, compress. Passwords come
-from MYSQL_PWD, an option file or the prompt, never from the command line.
+parameters tls, ca, cert, key, server-name, server-key, compress; for sessions of
+the X Protocol mysqlx://user@host:33060/. A capture with both takes both. Passwords
+come from MYSQL_PWD, an option file or the prompt, never from the command line.
 
 Without --writes only statements are sent that surely change nothing.`,
 		Example: `  myreplay replay prod mysql://replay@10.0.0.5/
   myreplay replay prod mysql://root@127.0.0.1:3307/ --writes --speed max -o run1
   myreplay replay prod mysql:///?socket=/run/mysqld/mysqld.sock --auth any --dry-run`,
-		Args: cobra.ExactArgs(2),
-		RunE: func(c *cobra.Command, args []string) error { return a.main(c, args[0], args[1]) },
+		Args: cobra.RangeArgs(2, 3),
+		RunE: func(c *cobra.Command, args []string) error { return a.main(c, args[0], args[1:]) },
 	}
 	f := c.Flags()
 	f.SortFlags = false
@@ -162,20 +163,20 @@ func sessionIDs(list []string) (map[uint64]bool, error) {
 	return m, nil
 }
 
-func (a *replayArgs) main(c *cobra.Command, path, rawURL string) error {
+func (a *replayArgs) main(c *cobra.Command, path string, rawURLs []string) error {
 	o, err := a.options()
 	if err != nil {
 		return err
 	}
-	u, err := target.Parse(rawURL)
+	urls, err := parseTargets(rawURLs)
 	if err != nil {
 		return err
 	}
 	if a.dryRun {
-		return a.plan(c, path, u, o)
+		return a.plan(c, path, urls, o)
 	}
 	if !a.sameServer {
-		if o.Check, err = notTheSource(c.Context(), u); err != nil {
+		if o.Check, err = noneTheSource(c.Context(), urls); err != nil {
 			return err
 		}
 	}
@@ -194,7 +195,7 @@ func (a *replayArgs) main(c *cobra.Command, path, rawURL string) error {
 	if a.speed == 0 { // max: no timers to be in time for
 		threads = maxThreads
 	}
-	server, err := a.server(u, outcome.Options{Seed: meta.Seed, Keep: int(a.keep)}, threads, passwordPrompt())
+	server, err := a.target(urls, outcome.Options{Seed: meta.Seed, Keep: int(a.keep)}, threads, passwordPrompt())
 	if err != nil {
 		return err
 	}
@@ -258,14 +259,14 @@ func (a *replayArgs) recorder(path string, meta *capfile.Meta) (*capfile.Writer,
 // replay replays all passes and prints how it went. total is how many commands
 // there are, 0 when that is not known; record, when not nil, gets those of the
 // first pass.
-func (a *replayArgs) replay(c *cobra.Command, path string, server *target.Server, w, record *capfile.Writer, total int64, o replay.Options) error {
+func (a *replayArgs) replay(c *cobra.Command, path string, server *replayTarget, w, record *capfile.Writer, total int64, o replay.Options) error {
 	ctx, errs := c.Context(), c.ErrOrStderr()
 	fmt.Fprintln(errs, a.intro(path, server, total))
-	r := replay.New(replayTarget{server}, w, o)
+	r := replay.New(server, w, o)
 	begin := time.Now()
 	shown := showProgress(errs, a.quiet, func() string { return progressLine(r.Stats(), total, time.Since(begin), a.speed != 0) })
 	if a.speed == 0 {
-		defer matchProcessors(server.Threads)()
+		defer matchProcessors(server.threads)()
 	}
 	var err error
 	for n := 0; n < a.repeat && err == nil && ctx.Err() == nil; n++ {
@@ -290,7 +291,9 @@ func (a *replayArgs) replay(c *cobra.Command, path string, server *target.Server
 	err = errors.Join(err, w.Close())
 	s := r.Stats()
 	a.summary(errs, s, total, time.Since(begin), ctx.Err() != nil)
-	targetRemarks(errs, server.Stats())
+	for _, s := range server.servers {
+		targetRemarks(errs, s.Stats())
+	}
 	if err == nil && s.Sent.Load() == 0 && s.Refused.Load() > 0 {
 		err = fmt.Errorf("nothing was replayed: %w", s.Refusal())
 	}
@@ -298,7 +301,7 @@ func (a *replayArgs) replay(c *cobra.Command, path string, server *target.Server
 }
 
 // plan prints what a replay would do.
-func (a *replayArgs) plan(c *cobra.Command, path string, u *target.URL, o replay.Options) error {
+func (a *replayArgs) plan(c *cobra.Command, path string, urls []*target.URL, o replay.Options) error {
 	src, err := openRecorded(c.Context(), path, &a.packets, capture.Options{}, nil)
 	if err != nil {
 		return err
@@ -309,7 +312,7 @@ func (a *replayArgs) plan(c *cobra.Command, path string, u *target.URL, o replay
 	}
 	out := c.OutOrStdout()
 	n := int64(a.copies * a.repeat)
-	fmt.Fprintf(out, "plan: replay %s on %s\n", path, u)
+	fmt.Fprintf(out, "plan: replay %s on %s\n", path, targetNames(urls))
 	fmt.Fprintf(out, "  %s over %s, at most %s at once\n", count(p.Sessions, "session"), duration(time.Duration(p.Last-p.First)), count(p.Most, "session"))
 	if a.speed != 0 {
 		fmt.Fprintf(out, "  at speed %s it takes about %s\n", a.speed.String(), duration(time.Duration(p.Length*int64(a.repeat))))
@@ -329,7 +332,7 @@ func (a *replayArgs) plan(c *cobra.Command, path string, u *target.URL, o replay
 	remark(out, p.Filtered, count(p.Filtered, "session")+" filtered out")
 	remark(out, p.Gaps, count(p.Gaps, "gap")+" in the recording")
 	damageNote(out, src)
-	if check, err := notTheSource(c.Context(), u); err == nil && !a.sameServer {
+	if check, err := noneTheSource(c.Context(), urls); err == nil && !a.sameServer {
 		for _, server := range slices.SortedFunc(maps.Keys(p.Servers), netip.AddrPort.Compare) {
 			if err := check(server); err != nil {
 				fmt.Fprintln(out, "  would be refused:", err)

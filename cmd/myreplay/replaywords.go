@@ -11,7 +11,7 @@ import (
 	"myreplay/target"
 )
 
-func (a *replayArgs) intro(path string, server *target.Server, total int64) string {
+func (a *replayArgs) intro(path string, server *replayTarget, total int64) string {
 	what := path
 	if total > 0 {
 		what += " (" + count(total, "command") + ")"
@@ -90,5 +90,8 @@ func targetRemarks(out io.Writer, s target.Stats) {
 	remark(out, s.FilesRefused, count(s.FilesRefused, "file")+" asked for by the target and not recorded: sent empty")
 	remark(out, s.FilesIncomplete, count(s.FilesIncomplete, "file")+" recorded in part: the connection was ended so that the target does not load it")
 	remark(out, s.Reconnects, count(s.Reconnects, "change of user")+" done as a new connection")
+	remark(out, s.DocumentIDs, count(s.DocumentIDs, "document")+" got an _id from the target; later messages named them "+count(s.Mapped, "time"))
+	remark(out, s.IDsUnpaired, count(s.IDsUnpaired, "_id")+" that one server made and the other did not")
+	remark(out, s.IDsForgotten, count(s.IDsForgotten, "_id")+" given up because there were too many")
 	remark(out, s.ParamsDiffer, count(s.ParamsDiffer, "prepared statement")+" with another number of parameters on the target: executions skipped")
 }

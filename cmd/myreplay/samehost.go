@@ -14,6 +14,27 @@ func errTheSource(u *target.URL, server netip.AddrPort) error {
 	return fmt.Errorf("the target %s is the server that was recorded (%s): use another one, or --same-server if that is what you want", u, server)
 }
 
+// noneTheSource returns the check that no target is the server that was
+// recorded.
+func noneTheSource(ctx context.Context, urls []*target.URL) (func(netip.AddrPort) error, error) {
+	var checks []func(netip.AddrPort) error
+	for _, u := range urls {
+		check, err := notTheSource(ctx, u)
+		if err != nil {
+			return nil, err
+		}
+		checks = append(checks, check)
+	}
+	return func(server netip.AddrPort) error {
+		for _, check := range checks {
+			if err := check(server); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, nil
+}
+
 // notTheSource returns the check that the target is not the server that was
 // recorded: by its resolved addresses and port, or by the process that listens
 // on its unix socket.

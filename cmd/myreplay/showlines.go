@@ -23,6 +23,8 @@ type lines struct {
 	source *lookup
 	// of maps a run's session to the recorded one.
 	of map[uint64]uint64
+	// protocols are those of the sessions.
+	protocols map[uint64]session.Protocol
 }
 
 // line prints a line, until there are enough.
@@ -41,11 +43,15 @@ func (l *lines) line(format string, args ...any) error {
 func (l *lines) see(e session.Event) {
 	l.texts.See(e)
 	l.params.see(e)
-	if s, ok := e.(*session.Start); ok && s.Of != 0 {
+	switch e := e.(type) {
+	case *session.Start:
 		if l.of == nil {
-			l.of = map[uint64]uint64{}
+			l.of, l.protocols = map[uint64]uint64{}, map[uint64]session.Protocol{}
 		}
-		l.of[s.ID] = s.Of
+		l.of[e.ID], l.protocols[e.ID] = e.Of, e.Protocol
+	case *session.End:
+		delete(l.of, e.ID)
+		delete(l.protocols, e.ID)
 	}
 }
 
@@ -106,8 +112,8 @@ func (l *lines) describe(c *session.Command, sql []byte) string {
 	case c.Kind == session.FileData:
 		fmt.Fprintf(&b, "  %d bytes", c.Size)
 	}
-	if list, ok := l.params.of(c); ok && len(list) > 0 {
-		fmt.Fprintf(&b, "  [%s]", paramTexts(list))
+	if list := l.params.texts(c); list != "" {
+		fmt.Fprintf(&b, "  [%s]", list)
 	}
 	return b.String()
 }
@@ -139,6 +145,9 @@ func resultText(r *session.Result) string {
 	case session.Text:
 		parts = append(parts, r.Info)
 	case session.Opened:
+		if r.Rows > 0 {
+			parts = append(parts, count(r.Rows, "row"))
+		}
 		parts = append(parts, "cursor open")
 	default:
 		parts = append(parts, "ok")
@@ -152,7 +161,26 @@ func resultText(r *session.Result) string {
 	if r.Warnings > 0 {
 		parts = append(parts, count(uint64(r.Warnings), "warning"))
 	}
+	for _, c := range r.Changes {
+		if c.Kind == session.DocumentIDs {
+			parts = append(parts, "_id "+shortList(c.Value))
+		}
+	}
 	return strings.Join(parts, ", ")
+}
+
+// noticeWords name the changes that stand for notices of the X Protocol.
+var noticeWords = map[session.ChangeKind]string{session.WarningNotice: "warning", session.DocumentIDs: "document ids",
+	session.RowsFound: "rows found", session.RowsMatched: "rows matched", session.TransactionEnd: "transaction end", session.OtherNotice: "other"}
+
+// shortList cuts a list with commas after its first items.
+func shortList(list string) string {
+	const most = 3
+	items := strings.SplitN(list, ",", most+1)
+	if len(items) <= most {
+		return strings.Join(items, ", ")
+	}
+	return strings.Join(items[:most], ", ") + fmt.Sprintf(" and %d more", 1+strings.Count(items[most], ","))
 }
 
 // replyText writes a reply for a reader.

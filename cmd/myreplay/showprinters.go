@@ -9,6 +9,7 @@ import (
 
 	"myreplay/classic"
 	"myreplay/session"
+	"myreplay/xproto"
 )
 
 // replyKey names a command that waits for its reply.
@@ -101,6 +102,9 @@ func (p *messagePrinter) event(e session.Event) error {
 			return nil
 		}
 		name := classic.Code(e.Code).String()
+		if p.protocols[e.ID] == session.X {
+			name = xproto.ClientMessage(e.Code).String()
+		}
 		if e.Kind == session.FileData {
 			name = "LOCAL INFILE data"
 		}
@@ -134,7 +138,7 @@ func (p *messagePrinter) reply(r *session.Reply) error {
 			return err
 		}
 		for _, row := range res.Kept {
-			if err := p.line("%s  %6d  S: %-16s %s", p.time(r.Last), r.ID, "ROW", classicWords().Row(res, row)); err != nil {
+			if err := p.line("%s  %6d  S: %-16s %s", p.time(r.Last), r.ID, "ROW", wordsOf(p.protocols[r.ID]).Row(res, row)); err != nil {
 				return err
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -153,16 +154,145 @@ func passwordPrompt() func() (string, error) {
 	}
 }
 
-// replayTarget makes a target.Server a replay.Target.
-type replayTarget struct{ *target.Server }
+// replayTarget makes target.Servers, one a protocol, a replay.Target.
+type replayTarget struct {
+	servers  []*target.Server
+	protocol map[session.Protocol]*target.Server
+	// apart: the servers are not one, so that nobody can tell which of them an id
+	// to KILL is from.
+	apart bool
+}
+
+// newTarget returns the target that the servers make.
+func newTarget(urls []*target.URL, servers []*target.Server) *replayTarget {
+	t := &replayTarget{servers: servers, protocol: map[session.Protocol]*target.Server{}}
+	for i, u := range urls {
+		t.protocol[u.Protocol] = servers[i]
+		t.apart = t.apart || u.Host != urls[0].Host
+	}
+	return t
+}
+
+// parseTargets reads the targets' URLs, one a protocol.
+func parseTargets(raw []string) ([]*target.URL, error) {
+	var urls []*target.URL
+	for _, r := range raw {
+		u, err := target.Parse(r)
+		if err != nil {
+			return nil, err
+		}
+		if len(urls) > 0 && urls[0].Protocol == u.Protocol {
+			return nil, errors.New("two targets are for two protocols: mysql:// and mysqlx://")
+		}
+		urls = append(urls, u)
+	}
+	return urls, nil
+}
+
+// targetNames names the targets for a reader.
+func targetNames(urls []*target.URL) string {
+	var names []string
+	for _, u := range urls {
+		names = append(names, u.String())
+	}
+	return strings.Join(names, " and ")
+}
+
+// target returns the target that the URLs name.
+func (a *targetArgs) target(urls []*target.URL, o outcome.Options, threads int, prompt func() (string, error)) (*replayTarget, error) {
+	var servers []*target.Server
+	for _, u := range urls {
+		s, err := a.server(u, o, threads, prompt)
+		if err != nil {
+			return nil, err
+		}
+		servers = append(servers, s)
+	}
+	return newTarget(urls, servers), nil
+}
+
+// String names the target for a reader.
+func (t *replayTarget) String() string {
+	var names []string
+	for _, s := range t.servers {
+		names = append(names, s.String())
+	}
+	return strings.Join(names, " and ")
+}
+
+// errNoTarget is why sessions of a protocol are not replayed that no target
+// speaks.
+var errNoTarget = map[session.Protocol]error{
+	session.X:       errors.New("a session of the X Protocol: give its target as mysqlx://user@host:33060/, too"),
+	session.Classic: errors.New("a session of the classic protocol: give its target as mysql://user@host:3306/, too"),
+}
 
 // Connect implements replay.Target.
-func (t replayTarget) Connect(ctx context.Context, s *session.Start) (replay.Conn, error) {
-	c, err := t.Server.Connect(ctx, s)
-	if err != nil {
-		return nil, err
+func (t *replayTarget) Connect(ctx context.Context, s *session.Start) (replay.Conn, error) {
+	switch server := t.protocol[s.Protocol]; {
+	case server == nil && errNoTarget[s.Protocol] != nil:
+		return nil, errNoTarget[s.Protocol]
+	case s.Protocol == session.X:
+		c, err := server.ConnectX(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		return xReplayConn{c}, nil
+	default:
+		if server == nil {
+			server = t.servers[0]
+		}
+		c, err := server.Connect(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		return replayConn{c}, nil
 	}
-	return replayConn{c}, nil
+}
+
+// Live implements replay.Target: a session of either protocol may kill one of
+// the other.
+func (t *replayTarget) Live(copy, recorded uint32) (uint32, bool) {
+	if t.apart {
+		return 0, false
+	}
+	for _, s := range t.servers {
+		if id, ok := s.Live(copy, recorded); ok {
+			return id, true
+		}
+	}
+	return 0, false
+}
+
+// Now implements replay.Target.
+func (t *replayTarget) Now() int64 { return t.servers[0].Now() }
+
+// threads is how many connections keep a thread.
+func (t *replayTarget) threads() int {
+	n := 0
+	for _, s := range t.servers {
+		n += s.Threads()
+	}
+	return n
+}
+
+// xReplayConn makes a target.XConn a replay.Pipeline.
+type xReplayConn struct{ *target.XConn }
+
+// Do implements replay.Conn.
+func (c xReplayConn) Do(cmd *session.Command, file replay.File) (replay.Answer, error) {
+	a, err := c.XConn.Do(cmd, target.File(file))
+	return replay.Answer(a), err
+}
+
+// DoAll implements replay.Pipeline.
+func (c xReplayConn) DoAll(cmds []*session.Command) ([]replay.Answer, error) {
+	list, err := c.XConn.DoAll(cmds)
+	answers := make([]replay.Answer, len(list))
+	for i, a := range list {
+		answers[i] = replay.Answer(a)
+	}
+	return answers, err
 }
 
 type replayConn struct{ *target.Conn }

@@ -21,6 +21,7 @@ type params struct {
 }
 
 type sessionParams struct {
+	x          bool
 	caps       classic.Capability
 	statements map[uint32]*statementParams
 }
@@ -49,7 +50,8 @@ func (p *params) session(id uint64) *sessionParams {
 func (p *params) see(e session.Event) {
 	switch e := e.(type) {
 	case *session.Start:
-		p.session(e.ID).caps = classic.Capability(e.Login.Capabilities)
+		s := p.session(e.ID)
+		s.caps, s.x = classic.Capability(e.Login.Capabilities), e.Protocol == session.X
 	case *session.Reply:
 		if e.Prepared != nil {
 			p.session(e.ID).statements[e.Prepared.Statement] = &statementParams{count: int(e.Prepared.Params)}
@@ -58,7 +60,7 @@ func (p *params) see(e session.Event) {
 		switch e.Kind {
 		case session.LongData:
 			p.session(e.ID).longData(e)
-		case session.CloseStatement:
+		case session.CloseStatement, session.Deallocate:
 			delete(p.session(e.ID).statements, e.Statement)
 		}
 	case *session.End:
@@ -91,12 +93,40 @@ func (p *params) of(c *session.Command) ([]classic.Param, bool) {
 	long := st.long
 	st.long = nil
 	list, err := e.Params(st.types, func(i int) bool { return slices.Contains(long, uint16(i)) })
-	return list, err == nil
+	if err != nil {
+		return nil, false
+	}
+	return list, true
+}
+
+// texts returns the parameters of a command that passes, with commas between
+// them; "" when there are none or they can't be read.
+func (p *params) texts(c *session.Command) string {
+	if p.session(c.ID).x {
+		return strings.Join(xArgTexts(xArgs(c)), ", ")
+	}
+	list, _ := p.of(c)
+	return paramTexts(list)
+}
+
+// json returns them as JSON has them.
+func (p *params) json(c *session.Command) (values []any) {
+	if p.session(c.ID).x {
+		return xArgsJSON(xArgs(c))
+	}
+	list, _ := p.of(c)
+	for _, v := range list {
+		values = append(values, jsonParam(v))
+	}
+	return values
 }
 
 // text returns the parameters of an execution by itself, as text for a reader:
 // for a report, which asks long after the command has passed.
 func (p *params) text(c *session.Command, sql []byte) string {
+	if p.session(c.ID).x {
+		return strings.Join(xArgTexts(xArgs(c)), ", ")
+	}
 	if c.Kind != session.Execute || sql == nil {
 		return ""
 	}
@@ -179,8 +209,12 @@ func quoted(s string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`, "\n", `\n`, "\r", `\r`, "\x00", `\0`).Replace(s) + "'" + more
 }
 
-// rowValues reads a kept row; false when it can't be read. NULLs are nil.
-func rowValues(r *session.Result, row []byte) ([]*string, bool) {
+// rowValues reads a kept row of a protocol; false when it can't be read. NULLs
+// are nil.
+func rowValues(p session.Protocol, r *session.Result, row []byte) ([]*string, bool) {
+	if p == session.X {
+		return xRowValues(r, row)
+	}
 	if r.Columns == nil {
 		return nil, false
 	}
@@ -206,13 +240,15 @@ func rowValues(r *session.Result, row []byte) ([]*string, bool) {
 }
 
 // wordsOf gives words for the rows and types of a protocol.
-func wordsOf(session.Protocol) compare.Protocol { return classicWords() }
-
-// classicWords gives a report words for rows and types.
-func classicWords() compare.Protocol {
+func wordsOf(p session.Protocol) compare.Protocol {
+	isNumeric := func(c *session.Column) bool { return isNumber(classic.Type(c.Type)) }
+	typeName := func(c *session.Column) string { return classic.Type(c.Type).String() }
+	if p == session.X {
+		isNumeric, typeName = isXNumber, xTypeName
+	}
 	return compare.Protocol{
 		Row: func(r *session.Result, row []byte) string {
-			values, ok := rowValues(r, row)
+			values, ok := rowValues(p, r, row)
 			if !ok {
 				return "(a row of " + strconv.Itoa(len(row)) + " bytes)"
 			}
@@ -221,7 +257,7 @@ func classicWords() compare.Protocol {
 				switch {
 				case v == nil:
 					texts = append(texts, "NULL")
-				case isNumber(classic.Type(r.Columns.List[i].Type)):
+				case isNumeric(&r.Columns.List[i]):
 					texts = append(texts, *v)
 				default:
 					texts = append(texts, quoted(*v))
@@ -229,6 +265,6 @@ func classicWords() compare.Protocol {
 			}
 			return "(" + strings.Join(texts, ", ") + ")"
 		},
-		Type: func(c *session.Column) string { return classic.Type(c.Type).String() },
+		Type: typeName,
 	}
 }
