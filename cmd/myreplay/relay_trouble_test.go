@@ -29,12 +29,18 @@ func relayProcess(t testing.TB, to string, args ...string) (addr string, p *mysq
 	cmd := myreplayCommand(t, append([]string{"relay", "--listen", "127.0.0.1:0", "--to", to, "-q"}, args...)...)
 	cmd.Stderr = said
 	p = mysqltest.Background(t, cmd)
-	for end := time.Now().Add(startWait); !strings.Contains(said.String(), "Ctrl-C ends it"); time.Sleep(5 * time.Millisecond) {
+	await(t, func() bool { return strings.Contains(said.String(), "Ctrl-C ends it") })
+	return relayAddr(t, said.String()), p, said
+}
+
+// await waits until something is so.
+func await(t testing.TB, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(startWait); !is(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("%s: %s", cmd, said)
+			t.Fatal("it takes too long")
 		}
 	}
-	return relayAddr(t, said.String()), p, said
 }
 
 // talkers are clients, each of which asks for its own number again and again.
@@ -146,11 +152,7 @@ func TestRelayServerKilled(t *testing.T) {
 	if clear.failed.Load() == 0 || secret.failed.Load() == 0 {
 		t.Error("the server's end was not noticed")
 	}
-	for end := time.Now().Add(10 * time.Second); descriptors(t, p.Pid()) > before; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%d descriptors, %d before", descriptors(t, p.Pid()), before)
-		}
-	}
+	await(t, func() bool { return descriptors(t, p.Pid()) <= before })
 }
 
 // TestRelayClientsKilled: clients that vanish take nothing of the others with
@@ -168,20 +170,12 @@ func TestRelayClientsKilled(t *testing.T) {
 		w.Threads, w.Time = 16, 20*time.Second
 		w.Args = []string{"--mysql-port=" + addr[strings.LastIndexByte(addr, ':')+1:]}
 		clients := mysqltest.Background(t, w.Command(t, s, "run"))
-		for end := time.Now().Add(startWait); descriptors(t, p.Pid()) < before+2*w.Threads; time.Sleep(5 * time.Millisecond) {
-			if time.Now().After(end) {
-				t.Fatal("sysbench does not connect")
-			}
-		}
+		await(t, func() bool { return descriptors(t, p.Pid()) >= before+2*w.Threads })
 		others.more(t, 300)
 		clients.Kill()
 	}
 	others.more(t, 100)
-	for end := time.Now().Add(10 * time.Second); descriptors(t, p.Pid()) > before; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%d descriptors, %d before", descriptors(t, p.Pid()), before)
-		}
-	}
+	await(t, func() bool { return descriptors(t, p.Pid()) <= before })
 	others.stop()
 	if n := others.failed.Load() + others.wrong.Load(); n > 0 {
 		t.Errorf("%d of the others' statements failed", n)
