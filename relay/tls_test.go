@@ -111,15 +111,17 @@ func TestIdleTLS(t *testing.T) {
 		go b.Write(make([]byte, 50000))
 		io.ReadFull(a, make([]byte, 50000))
 	}
-	time.Sleep(100 * time.Millisecond)
-	heap() // a second collection empties the pools
-	// Four ends of TLS, two of them the test's, take about 45 KiB, our two
-	// goroutines and their buffers 16. With the buffers of busy ones it would be
-	// 64 more.
-	if used := (heap() - before) / conns; used > 100<<10 {
-		t.Errorf("%d bytes a connection", used)
-	} else {
-		t.Logf("%d bytes a connection", used)
+	// Four ends of TLS, two of them the test's, with our two goroutines and their
+	// buffers take 60 to 115 KiB, as pages fill. With the buffers of busy ones it
+	// would be 64 more. On a busy machine it takes a while until all are idle.
+	const limit = 135 << 10
+	used := (heap() - before) / conns
+	for end := time.Now().Add(20 * time.Second); used > limit && time.Now().Before(end); used = (heap() - before) / conns {
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Logf("%d bytes a connection", used)
+	if used > limit {
+		t.Error("that is too much")
 	}
 	for i := range ends {
 		ends[i][0].Close()

@@ -174,12 +174,24 @@ func (l *lane) run(script mysqltest.Script, s *mysqltest.Server, ports [2]int) m
 	if os.Getenv(suiteVariable) != "" {
 		wait = longWait
 	}
+	if s == l.server {
+		l.relayLives()
+	}
 	o := l.suite.Run(script, mysqltest.Place{Server: s, Port: ports[0], XPort: ports[1], Args: l.variant.args, XArgs: l.variant.xargs}, wait)
 	l.took += o.Took
 	if o.Restarted || o.Verdict == mysqltest.Failed || o.Verdict == mysqltest.TimedOut {
 		l.stale(s) // what the script left behind would change the next one
 	}
 	return o
+}
+
+// relayLives fails the test when the relay has ended by itself.
+func (l *lane) relayLives() {
+	select {
+	case <-l.relay.process.Done():
+		l.t.Fatalf("the relay ended by itself: %v\n%s", l.relay.process.Wait(), l.relay.errs)
+	default:
+	}
 }
 
 // stale ends a server that is not as it was, with the relay before it.
