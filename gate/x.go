@@ -50,6 +50,9 @@ func (o *opening) message(side flow.Side, doing string) (m xMessage, err error) 
 	return m, o.read(side, m.wire[len(h):], doing)
 }
 
+// lengthLen is the length of what a frame's header begins with.
+const lengthLen = 4
+
 // xOpening is the beginning of a connection in the X Protocol.
 type xOpening struct {
 	*opening
@@ -61,6 +64,12 @@ func (o *opening) x() (*Passage, error) {
 	c := &xOpening{opening: o}
 	for {
 		side := c.legs.await(xproto.HeaderLen)
+		if err := c.legs[side].more(lengthLen); err != nil {
+			return nil, whose(side, "the client was to log in", err)
+		}
+		if binary.LittleEndian.Uint32(c.legs[side].early) == 0 {
+			return &Passage{}, nil // no message, and no more may come: the other side has an answer
+		}
 		if err := c.legs[side].more(xproto.HeaderLen); err != nil {
 			return nil, whose(side, "the client was to log in", err)
 		}

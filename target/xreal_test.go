@@ -71,7 +71,7 @@ func xAsk(t testing.TB, c *XConn, sql string) string {
 func TestXRealLogin(t *testing.T) {
 	db := mysqltest.Start(t, mysqltest.MySQL97, mysqltest.Users(mysqltest.User{Name: "other", Password: "other"}, mysqltest.User{Name: "empty"}))
 	users := OneUser(db.User, db.Password)
-	clear := xURL(db, "")
+	clear := xURL(db, "tls=disabled")
 	if _, err := dialX(t, clear, users, 0); !errors.Is(err, ErrHashUnknown) || refusedCode(err) != errAccessDenied {
 		t.Fatalf("cold, in the clear: %v", err)
 	}
