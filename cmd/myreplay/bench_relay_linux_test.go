@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -57,8 +58,32 @@ var ways = []way{
 	{"recording", false, relayWay("-o")},
 	{"direct-tls", true, nil},
 	{"passing-tls", true, relayWay()},
-	{"ending-tls", true, relayWay("--tls", "end")},
-	{"recording-tls", true, relayWay("-o")},
+	{"ending-tls", true, withCertificate("--tls", "end")},
+	{"recording-tls", true, withCertificate("-o")},
+}
+
+// withCertificate is a relay that shows the server's own certificate.
+func withCertificate(args ...string) func(*testing.B, *mysqltest.Server) (string, *mysqltest.Process) {
+	return func(b *testing.B, s *mysqltest.Server) (string, *mysqltest.Process) {
+		return relayWay(append([]string{"--cert", certificate(s, "cert"), "--key", certificate(s, "key")}, args...)...)(b, s)
+	}
+}
+
+// certificate is a PEM file of the server's: its certificate or its key.
+func certificate(s *mysqltest.Server, what string) string {
+	return filepath.Join(filepath.Dir(s.CA), what+".pem")
+}
+
+// clientFiles is a folder with the files that sysbench wants to use TLS.
+func clientFiles(b *testing.B, s *mysqltest.Server) string {
+	b.Helper()
+	dir := b.TempDir()
+	for name, file := range map[string]string{"cacert": s.CA, "client-cert": certificate(s, "cert"), "client-key": certificate(s, "key")} {
+		if err := os.Symlink(file, filepath.Join(dir, name+".pem")); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return dir
 }
 
 // BenchmarkRelay runs sysbench against a server directly, through other proxies
@@ -117,7 +142,11 @@ func benchWay(b *testing.B, s *mysqltest.Server, script string, w way, t *throug
 		addr, p = w.start(b, s)
 		load.Args = append(load.Args, "--mysql-port="+addr[strings.LastIndexByte(addr, ':')+1:])
 	}
-	out := mysqltest.Output(b, load.Command(b, s, "run"))
+	cmd := load.Command(b, s, "run")
+	if w.tls {
+		cmd.Dir = clientFiles(b, s)
+	}
+	out := mysqltest.Output(b, cmd)
 	r, err := mysqltest.ParseSysbench(out)
 	if err != nil {
 		b.Fatal(err)
