@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
 	"net"
 	"os"
@@ -38,6 +37,8 @@ const (
 	// scriptTries is how often a script may end differently: scripts on a busy
 	// machine sometimes do so by themselves.
 	scriptTries = 3
+	// gapsShown is how many gaps of the recordings a lane shows.
+	gapsShown = 20
 	// suiteLanes is how many scripts run at once, each on servers of its own.
 	suiteLanes = 2
 )
@@ -52,17 +53,17 @@ type variant struct {
 func TestSuiteX(t *testing.T) {
 	runSuite(t, "x",
 		variant{name: "as they are"},
-		variant{name: "compressed", xargs: []string{"--compression-mode=PREFERRED"}, every: 5})
+		variant{name: "compressed", xargs: []string{"--compression-mode=PREFERRED"}, every: 10})
 }
 
 func TestSuiteClassic(t *testing.T) {
 	runSuite(t, "classic",
 		variant{name: "as they are"},
-		variant{name: "TLS", args: []string{"--ssl-mode=REQUIRED"}, every: 6},
-		variant{name: "zlib", args: []string{"--compress"}, every: 6},
-		variant{name: "zstd", args: []string{"--compression-algorithms=zstd"}, every: 6},
-		variant{name: "prepared", args: []string{"--ps-protocol"}, every: 6},
-		variant{name: "all of them", args: []string{"--ssl-mode=REQUIRED", "--compression-algorithms=zstd", "--ps-protocol"}, every: 6})
+		variant{name: "TLS", args: []string{"--ssl-mode=REQUIRED"}, every: 15},
+		variant{name: "zlib", args: []string{"--compress"}, every: 15},
+		variant{name: "zstd", args: []string{"--compression-algorithms=zstd"}, every: 15},
+		variant{name: "prepared", args: []string{"--ps-protocol"}, every: 15},
+		variant{name: "all of them", args: []string{"--ssl-mode=REQUIRED", "--compression-algorithms=zstd", "--ps-protocol"}, every: 15})
 }
 
 // The tests of MySQL's C API, which a program of their own runs: prepared
@@ -122,7 +123,7 @@ type lane struct {
 
 	passed, equal, unequal, again, gone int
 	took                                time.Duration
-	commands                            int
+	commands, shown                     int
 	gaps                                map[string]int
 }
 
@@ -132,13 +133,16 @@ func (l *lane) sum() string {
 		l.passed+l.equal+l.unequal, l.took.Round(time.Millisecond), l.passed, l.equal, l.unequal, l.again, l.gone, l.commands, l.gaps)
 }
 
-// ownOptions tells whether a script runs on servers with options of its own:
-// without it would be skipped.
-func ownOptions(s mysqltest.Script) bool { return s == "mysql_client_test" }
+// chosen is a script of a list.
+type chosen struct {
+	name mysqltest.Script
+	own  bool // it runs on servers with the options of its option file
+}
 
 // compare runs a script through the relay, and when it does not pass without,
 // too.
-func (l *lane) compare(script mysqltest.Script) {
+func (l *lane) compare(c chosen) {
+	script := c.name
 	if !l.suite.Has(script) {
 		l.gone++
 		return
@@ -148,7 +152,11 @@ func (l *lane) compare(script mysqltest.Script) {
 		if try == 2 {
 			l.again++
 		}
-		l.begin(script)
+		options := mysqltest.Script("")
+		if c.own {
+			options = script
+		}
+		l.begin(options)
 		relayed = l.run(script, l.server, l.ports)
 		if relayed.Verdict == mysqltest.Passed {
 			l.passed++
@@ -206,23 +214,20 @@ func (l *lane) stale(s *mysqltest.Server) {
 	l.endRelay()
 }
 
-// begin sees to it that a server and the relay run, as the script wants them.
-func (l *lane) begin(script mysqltest.Script) {
-	want := mysqltest.Script("")
-	if ownOptions(script) {
-		want = script
-	}
-	if l.options != want {
+// begin sees to it that a server and the relay run; options is the script whose
+// options the server has.
+func (l *lane) begin(options mysqltest.Script) {
+	if l.options != options {
 		l.end()
 	}
 	if l.server != nil {
 		return
 	}
-	l.options = want
-	s := l.suite.Server(l.t, l.suite.Options(want))
+	l.options = options
+	s := l.suite.Server(l.t, l.suite.Options(options))
 	args := []string{"relay", "--listen", "127.0.0.1:0", "--to", s.Addr,
 		"--listen", "127.0.0.1:0", "--to", fmt.Sprintf("127.0.0.1:%d", s.XPort)}
-	cert, key := l.suite.Certificate()
+	cert, key := l.suite.Certificate(options)
 	more := []string{"--tls", "end", "--cert", cert, "--key", key}
 	if own := os.Getenv(suiteRelayVariable); own != "" {
 		more = strings.Fields(own)
@@ -251,19 +256,30 @@ func (l *lane) end() {
 // whole capture.
 func (l *lane) endRelay() {
 	l.relay.stop()
+	l.count(eventsOf(l.t, l.relay.dir))
+	os.RemoveAll(l.relay.dir)
+	l.server, l.relay = nil, nil
+}
+
+// count counts what was recorded, and shows the first gaps with the command
+// before each.
+func (l *lane) count(events []session.Event) {
 	if l.gaps == nil {
 		l.gaps = map[string]int{}
 	}
-	for _, e := range eventsOf(l.t, l.relay.dir) {
+	last := map[uint64]string{}
+	for _, e := range events {
 		switch e := e.(type) {
 		case *session.Command:
 			l.commands++
+			last[e.ID] = fmt.Sprintf("%v %.80q", e.Kind, e.SQL)
 		case *session.Gap:
 			l.gaps[fmt.Sprint(e.Reason)]++
+			if l.shown++; l.shown <= gapsShown {
+				l.t.Logf("gap: %v, %s, client %t, after %s", e.Reason, e.Detail, e.Client, last[e.ID])
+			}
 		}
 	}
-	os.RemoveAll(l.relay.dir)
-	l.server, l.relay = nil, nil
 }
 
 // relayedPorts returns the ports of the relay's two listeners.
@@ -286,41 +302,44 @@ func relayedPorts(t *testing.T, r *recorder) [2]int {
 	return ports
 }
 
-// chooseScripts reads a list of testdata/suite: "+ NAME" is of the small
-// choice, "NAME" of the whole, "- NAME: WHY" of neither.
-func chooseScripts(t *testing.T, list string, v variant) []mysqltest.Script {
+// listLine is a line of testdata/suite: "+ NAME" is of the small choice, "NAME"
+// and "@ NAME" of the whole, the latter with its own options, "- NAME: WHY" of
+// neither.
+var listLine = regexp.MustCompile(`^([-+@]?) ?([^ :#]+)(: .+)?$`)
+
+// chooseScripts reads a list of testdata/suite.
+func chooseScripts(t *testing.T, list string, v variant) []chosen {
 	t.Helper()
-	f, err := os.Open(filepath.Join("testdata", "suite", list+".txt"))
+	text, err := os.ReadFile(filepath.Join("testdata", "suite", list+".txt"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
 	choice := os.Getenv(suiteVariable)
 	named := strings.Split(choice, ",")
-	var all []mysqltest.Script
+	var all []chosen
 	small := 0
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		line := strings.TrimSpace(lines.Text())
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		name, few := strings.CutPrefix(line, "+ ")
-		name, _, _ = strings.Cut(strings.TrimPrefix(name, "- "), ":")
-		out := strings.HasPrefix(line, "- ")
-		if few {
-			small++
+		m := listLine.FindStringSubmatch(line)
+		if m == nil || (m[1] == "-") != (m[3] != "") {
+			t.Fatalf("%s.txt: bad line %q", list, line)
 		}
+		mark, name := m[1], m[2]
+		take := false
 		switch {
+		case choice == "all" && v.every == 0:
+			take = mark != "-"
 		case choice != "" && choice != "all":
-			if slices.Contains(named, name) {
-				all = append(all, mysqltest.Script(name))
-			}
-		case v.every > 0 && choice == "":
-			if few && small%v.every == 0 {
-				all = append(all, mysqltest.Script(name))
-			}
-		case few || choice == "all" && !out && v.every == 0:
-			all = append(all, mysqltest.Script(name))
+			take = slices.Contains(named, name)
+		case mark == "+":
+			small++
+			take = v.every == 0 || choice == "all" || small%v.every == 0
+		}
+		if take {
+			all = append(all, chosen{mysqltest.Script(name), mark == "@"})
 		}
 	}
 	return all

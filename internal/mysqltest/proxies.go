@@ -99,7 +99,7 @@ func Router(t testing.TB, to string, protocol Protocol) *Proxy {
 
 // Limits of the proxies.
 const (
-	proxyConnections = 2000             // at once
+	proxyConnections = 4000             // at once
 	proxyWait        = 20 * time.Second // until a proxy listens
 )
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -68,7 +69,7 @@ func (s *Suite) linkPlugins(dir string) error {
 // serverArgs are the arguments of a server for the scripts, dir its folder.
 func (s *Suite) serverArgs(dir string) []string {
 	data := filepath.Join(s.tests(), "std_data")
-	cert, key := s.Certificate()
+	cert, key := s.Certificate("")
 	return []string{
 		"--plugin-dir=" + filepath.Join(dir, "plugin"),
 		"--tmpdir=" + filepath.Join(dir, "tmp"),
@@ -105,11 +106,21 @@ INSERT INTO db SET Host = '%', Db = 'test', User = '', Select_priv = 'Y', Insert
 FLUSH PRIVILEGES;
 `
 
-// Certificate returns the PEM files of the certificate that the suite's servers
-// show, and of its key. Scripts trust it.
-func (s *Suite) Certificate() (cert, key string) {
+// Certificate returns the PEM files of the certificate that a server with a
+// script's options shows (see Options; "" is without), and of its key. Scripts
+// trust it.
+func (s *Suite) Certificate(script Script) (cert, key string) {
 	data := filepath.Join(s.tests(), "std_data")
-	return filepath.Join(data, "server-cert.pem"), filepath.Join(data, "server-key.pem")
+	cert, key = filepath.Join(data, "server-cert.pem"), filepath.Join(data, "server-key.pem")
+	for _, arg := range s.scriptArgs(script, "") {
+		switch name, value, _ := strings.Cut(arg, "="); name {
+		case "--ssl-cert":
+			cert = value
+		case "--ssl-key":
+			key = value
+		}
+	}
+	return cert, key
 }
 
 // setUp makes the schema mtr, with what scripts call in it, and the time zones
