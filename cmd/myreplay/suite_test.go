@@ -60,10 +60,8 @@ func TestSuiteClassic(t *testing.T) {
 	runSuite(t, "classic",
 		variant{name: "as they are"},
 		variant{name: "TLS", args: []string{"--ssl-mode=REQUIRED"}, every: 15},
-		variant{name: "zlib", args: []string{"--compress"}, every: 15},
-		variant{name: "zstd", args: []string{"--compression-algorithms=zstd"}, every: 15},
-		variant{name: "prepared", args: []string{"--ps-protocol"}, every: 15},
-		variant{name: "all of them", args: []string{"--ssl-mode=REQUIRED", "--compression-algorithms=zstd", "--ps-protocol"}, every: 15})
+		variant{name: "zlib, prepared", args: []string{"--compress", "--ps-protocol"}, every: 15},
+		variant{name: "TLS, zstd, prepared", args: []string{"--ssl-mode=REQUIRED", "--compression-algorithms=zstd", "--ps-protocol"}, every: 15})
 }
 
 // The tests of MySQL's C API, which a program of their own runs: prepared
