@@ -88,7 +88,7 @@ func (c *client) send(m ClientMessage, payload []byte) {
 
 func (c *client) write(b []byte) {
 	c.t.Helper()
-	if _, err := c.conn.Write(b); err != nil {
+	if _, err := c.conn.Write(b); err != nil && !c.mayClose {
 		c.t.Fatal(err)
 	}
 }

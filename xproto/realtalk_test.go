@@ -18,11 +18,11 @@ func TestServerTalk(t *testing.T) {
 	s := mysqltest.Start(t, mysqltest.MySQL97)
 	c := dial(t, s)
 	datadriven.RunTest(t, "testdata/server_talk", func(t *testing.T, d *datadriven.TestData) string {
-		c.t = t
 		if d.Cmd == "connect" {
 			c = dial(t, s)
 			return ""
 		}
+		c.t, c.mayClose = t, true // before it has read all
 		if d.Cmd == "login" {
 			start := AuthenticateStart{Mechanism: MechanismPlain, Data: PlainData(mysqltest.Schema, s.User, s.Password)}
 			if d.HasArg("wrong") {
