@@ -389,3 +389,13 @@ func BenchmarkBinaryRow(b *testing.B) {
 		}
 	}
 }
+
+// TestShortEnd: MySQL 9.7 ends a result within a procedure that handles its
+// error with an EOF packet, also where the login agreed on none.
+func TestShortEnd(t *testing.T) {
+	var o OK
+	err := o.Decode([]byte{0xfe, 0, 0, 0x0a, 0}, Protocol41|DeprecateEOF)
+	if err != nil || !o.EOF || o.Status != 0x0a {
+		t.Errorf("%+v, %v", o, err)
+	}
+}
