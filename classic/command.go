@@ -100,3 +100,28 @@ func (c Code) answer() answer {
 	}
 	return answerOK
 }
+
+// Plausible tells whether a payload is surely a command: one of those that
+// clients send, with a length that it can have.
+func Plausible(p []byte) bool {
+	if len(p) == 0 {
+		return false
+	}
+	switch Code(p[0]) {
+	case ComQuit, ComStatistics, ComPing, ComResetConnection:
+		return len(p) == 1
+	case ComQuery, ComStmtPrepare, ComInitDB:
+		return len(p) > 1
+	case ComStmtExecute:
+		return len(p) >= 10 && p[6] == 1 && p[7]|p[8]|p[9] == 0
+	case ComStmtClose, ComStmtReset:
+		return len(p) == 5
+	case ComStmtFetch:
+		return len(p) == 9
+	case ComSetOption:
+		return len(p) == 3 && p[1] <= 1 && p[2] == 0
+	case ComStmtSendLongData, ComStmtBulkExecute:
+		return len(p) >= 7
+	}
+	return false
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 
 	"myreplay/flow"
+	"myreplay/preface"
 	"myreplay/session"
 	"myreplay/xproto"
 )
@@ -123,7 +124,7 @@ func (d *detector) told() session.Protocol {
 	if len(d.client) == 0 {
 		return session.Unknown
 	}
-	_, n, err := proxyHeader(d.client)
+	_, n, err := preface.ReadProxy(d.client)
 	switch {
 	case err == nil && n == 0:
 		return session.Unknown

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"myreplay/flow"
+	"myreplay/preface"
 	"myreplay/session"
 )
 
@@ -96,7 +97,7 @@ func TestDetectLimit(t *testing.T) {
 	conn := classicConn(false)
 	emit := func(session.Event) error { return nil }
 	for i := range 3 * maxUndecidedChunks {
-		c := flow.Chunk{Kind: flow.Data, Side: flow.Client, Data: []byte{proxyV2[min(max(i-1, 0), 11)]}, Conn: conn}
+		c := flow.Chunk{Kind: flow.Data, Side: flow.Client, Data: []byte{preface.Proxy(netip.AddrPort{}, netip.AddrPort{})[min(max(i-1, 0), 11)]}, Conn: conn}
 		switch {
 		case i == 0:
 			c = flow.Chunk{Kind: flow.Open, Conn: conn}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"myreplay/classic"
+	"myreplay/preface"
 	"myreplay/session"
 )
 
@@ -321,7 +322,7 @@ func (d *Classic) greets(data []byte) bool {
 	what := "the server's first bytes are no greeting"
 	if d.hello[3] == 0 && (kind == 0x0b || kind == 0x01) {
 		what += ": X Protocol"
-	} else if looksTLS(d.hello) {
+	} else if preface.LooksTLS(d.hello) {
 		what += ": TLS"
 	}
 	d.giveUp(session.NotUnderstood, false, what)
@@ -337,7 +338,7 @@ const prefaceHead = 5
 // protocol. It returns what follows the header.
 func (d *Classic) beforeGreeting(data []byte) []byte {
 	d.preface = append(d.preface, data...)
-	src, n, err := proxyHeader(d.preface)
+	src, n, err := preface.ReadProxy(d.preface)
 	switch {
 	case err != nil && len(d.preface) >= prefaceHead:
 		d.clientFirst()
@@ -356,7 +357,7 @@ func (d *Classic) beforeGreeting(data []byte) []byte {
 func (d *Classic) clientFirst() {
 	what := "the client speaks first"
 	switch {
-	case looksTLS(d.preface):
+	case preface.LooksTLS(d.preface):
 		what += ": TLS"
 	case bytes.HasPrefix(d.preface, []byte("GET ")), bytes.HasPrefix(d.preface, []byte("POST ")):
 		what += ": HTTP"

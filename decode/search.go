@@ -5,6 +5,7 @@ import (
 
 	"myreplay/classic"
 	"myreplay/flow"
+	"myreplay/preface"
 	"myreplay/session"
 )
 
@@ -116,7 +117,7 @@ func (s *search) client(data []byte, at int64) {
 // answer is there. rest is what follows the answer's beginning.
 func (d *Classic) judge(rest []byte) {
 	s := &d.search
-	if looksTLS(s.turn) && tlsRecords(s.turn) {
+	if preface.IsTLS(s.turn) {
 		d.start.Encrypted = true
 		d.giveUp(session.Encrypted, true, "joined within TLS")
 		return
@@ -194,37 +195,12 @@ func wholeTurn(turn []byte, compression classic.Compression) (last lastCommand, 
 		if !more {
 			return last, n > 0 && framer.Between()
 		}
-		if last.hasReply || last.quit || f.Seq != 0 || !plausible(f.Payload) {
+		if last.hasReply || last.quit || f.Seq != 0 || !classic.Plausible(f.Payload) {
 			return last, false
 		}
 		kind := kindOf[f.Payload[0]]
 		last = lastCommand{kind.HasReply(), kind == session.Quit, textual(f.Payload), f.Last + 1}
 	}
-}
-
-// plausible tells whether a payload is surely a command: one of those that
-// clients send, with a length that it can have.
-func plausible(p []byte) bool {
-	if len(p) == 0 {
-		return false
-	}
-	switch classic.Code(p[0]) {
-	case classic.ComQuit, classic.ComStatistics, classic.ComPing, classic.ComResetConnection:
-		return len(p) == 1
-	case classic.ComQuery, classic.ComStmtPrepare, classic.ComInitDB:
-		return len(p) > 1
-	case classic.ComStmtExecute:
-		return len(p) >= 10 && p[6] == 1 && p[7]|p[8]|p[9] == 0
-	case classic.ComStmtClose, classic.ComStmtReset:
-		return len(p) == 5
-	case classic.ComStmtFetch:
-		return len(p) == 9
-	case classic.ComSetOption:
-		return len(p) == 3 && p[1] <= 1 && p[2] == 0
-	case classic.ComStmtSendLongData, classic.ComStmtBulkExecute:
-		return len(p) >= 7
-	}
-	return false
 }
 
 // textual tells whether a payload is a statement that begins as SQL does, maybe

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"myreplay/flow"
+	"myreplay/preface"
 	"myreplay/session"
 	"myreplay/xproto"
 )
@@ -44,10 +45,10 @@ func (d *X) afterOpening(side flow.Side, data []byte) []byte {
 	}
 	what := "the " + side.String() + "'s first bytes are no message"
 	switch {
-	case o.tls && looksTLS(h.bytes[:]):
+	case o.tls && preface.LooksTLS(h.bytes[:]):
 		d.encrypted()
 		return nil
-	case looksTLS(h.bytes[:]):
+	case preface.LooksTLS(h.bytes[:]):
 		what += ": TLS"
 	}
 	d.giveUp(session.NotUnderstood, side == flow.Client, 0, what)
@@ -76,7 +77,7 @@ func opensX(side flow.Side, head []byte) bool {
 func (d *X) afterProxy(data []byte) []byte {
 	o := &d.opening
 	o.preface = append(o.preface, data...)
-	src, n, err := proxyHeader(o.preface)
+	src, n, err := preface.ReadProxy(o.preface)
 	if err == nil && n == 0 {
 		return nil
 	}

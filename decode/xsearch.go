@@ -2,6 +2,7 @@ package decode
 
 import (
 	"myreplay/flow"
+	"myreplay/preface"
 	"myreplay/session"
 	"myreplay/xproto"
 )
@@ -73,7 +74,7 @@ func (d *X) seekServer(data []byte) {
 	if len(s.turn.bytes) > 0 && len(s.answer.bytes) == 0 {
 		var ok bool
 		if s.asked, ok = d.wholeXTurn(s.turn.bytes); !ok {
-			if looksTLS(s.turn.bytes) && tlsRecords(s.turn.bytes) {
+			if preface.IsTLS(s.turn.bytes) {
 				d.start.Encrypted = true
 				d.giveUp(session.Encrypted, true, 0, "joined within TLS")
 				return

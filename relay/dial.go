@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"myreplay/preface"
 )
 
 const (
@@ -76,7 +78,7 @@ func (r *Relay) dial(ctx context.Context, d *door, client net.Conn) (net.Conn, e
 		return server, err
 	}
 	server.SetWriteDeadline(time.Now().Add(headerTimeout))
-	if _, err := server.Write(proxyHeader(addrOf(client.RemoteAddr()), addrOf(client.LocalAddr()))); err != nil {
+	if _, err := server.Write(preface.Proxy(addrOf(client.RemoteAddr()), addrOf(client.LocalAddr()))); err != nil {
 		server.Close()
 		return nil, fmt.Errorf("PROXY header: %w", err)
 	}

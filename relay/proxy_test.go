@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"myreplay/preface"
 )
 
 // The header as the protocol's text describes it, byte by byte.
@@ -27,7 +29,7 @@ func TestProxyHeader(t *testing.T) {
 	} {
 		client, _ := netip.ParseAddrPort(c.client)
 		listener, _ := netip.ParseAddrPort(c.listener)
-		if got := hex.EncodeToString(proxyHeader(client, listener)); got != signature+c.want {
+		if got := hex.EncodeToString(preface.Proxy(client, listener)); got != signature+c.want {
 			t.Errorf("%s to %s:\n got %s\nwant %s", c.client, c.listener, got, signature+c.want)
 		}
 	}
@@ -41,7 +43,7 @@ func TestProxyHeaderLength(t *testing.T) {
 		return netip.AddrPortFrom(a, rapid.Uint16().Draw(t, "port"))
 	})
 	rapid.Check(t, func(t *rapid.T) {
-		h := proxyHeader(address.Draw(t, "client"), address.Draw(t, "listener"))
+		h := preface.Proxy(address.Draw(t, "client"), address.Draw(t, "listener"))
 		if n := int(h[14])<<8 | int(h[15]); len(h) != 16+n {
 			t.Errorf("%d bytes, of which the header says %d", len(h), n)
 		}
@@ -63,7 +65,7 @@ func TestProxyFirst(t *testing.T) {
 		io.ReadFull(c, make([]byte, 22))
 		c.Write([]byte("that's all"))
 		c.CloseWrite()
-		want := string(proxyHeader(addrOf(c.LocalAddr()), addrOf(c.RemoteAddr()))) + "that's all"
+		want := string(preface.Proxy(addrOf(c.LocalAddr()), addrOf(c.RemoteAddr()))) + "that's all"
 		if b := string(<-got); b != want {
 			t.Errorf("the server read %q, not %q", b, want)
 		}

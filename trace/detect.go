@@ -1,9 +1,9 @@
 package trace
 
 import (
-	"bytes"
 
 	"myreplay/flow"
+	"myreplay/preface"
 	"myreplay/xproto"
 )
 
@@ -17,9 +17,6 @@ const (
 	maxFirst = 128 << 10
 	// maxProxy is the longest PROXY protocol header that is taken for one.
 	maxProxy = 4096
-
-	proxyV1 = "PROXY "
-	proxyV2 = "\r\n\r\n\x00\r\nQUIT\n"
 )
 
 // detector holds the first bytes of both sides until they tell the protocol.
@@ -69,31 +66,17 @@ func (c *conn) decide(side flow.Side, b []byte) []byte {
 	return head
 }
 
-// withoutProxy returns the client's first bytes without a PROXY protocol header
-// (version 1 or 2 of HAProxy's specification); false: more are needed, or it is
-// too long for one.
+// withoutProxy returns the client's first bytes without a PROXY protocol header;
+// false: more are needed, or it is too long for one.
 func (c *conn) withoutProxy(b []byte) ([]byte, bool) {
-	n := 0
+	_, n, err := preface.ReadProxy(b)
 	switch {
-	case begins(b, proxyV1):
-		if i := bytes.Index(b, []byte("\r\n")); i >= 0 {
-			n = i + 2
-		}
-	case begins(b, proxyV2):
-		const fixed = len(proxyV2) + 4
-		if len(b) >= fixed {
-			if size := fixed + int(b[fixed-2])<<8 + int(b[fixed-1]); len(b) >= size {
-				n = size
-			}
-		}
-	default:
+	case err != nil:
 		return b, true
-	}
-	if n > maxProxy || n == 0 && len(b) > maxProxy {
+	case n > maxProxy || n == 0 && len(b) > maxProxy:
 		c.unknown(b)
 		return nil, false
-	}
-	if n == 0 {
+	case n == 0:
 		return nil, false
 	}
 	c.note("PROXY protocol header, " + count(uint64(n), "byte"))
@@ -101,18 +84,12 @@ func (c *conn) withoutProxy(b []byte) ([]byte, bool) {
 	return b[n:], true
 }
 
-// begins tells whether b begins with s, as far as it goes.
-func begins(b []byte, s string) bool {
-	n := min(len(b), len(s))
-	return string(b[:n]) == s[:n]
-}
-
 // protocolOf returns the protocol that the first bytes of a side are, Detect
 // when it is none of ours.
 func protocolOf(side flow.Side, head []byte) Protocol {
 	length, kind := int(head[0])|int(head[1])<<8|int(head[2])<<16, head[headLen-1]
 	switch {
-	case head[3] != 0 || length == 0 || looksTLS(head):
+	case head[3] != 0 || length == 0 || preface.LooksTLS(head):
 		return Detect
 	case side == flow.Client:
 		if m := xproto.ClientMessage(kind); length <= maxFirst && m >= xproto.ConCapabilitiesGet && m <= xproto.SessAuthenticateStart {
@@ -129,32 +106,9 @@ func protocolOf(side flow.Side, head []byte) Protocol {
 
 // unknown gives up a connection that begins as none of ours does.
 func (c *conn) unknown(head []byte) {
-	if looksTLS(head) {
+	if preface.LooksTLS(head) {
 		c.giveUp("TLS")
 		return
 	}
 	c.giveUp("neither the classic protocol nor the X Protocol")
-}
-
-// looksTLS tells whether b begins as a TLS record does.
-func looksTLS(b []byte) bool {
-	return len(b) >= 3 && b[0] >= 0x14 && b[0] <= 0x17 && b[1] == 3 && b[2] <= 4
-}
-
-// isTLS tells whether b consists of whole TLS records.
-func isTLS(b []byte) bool {
-	if len(b) == 0 {
-		return false
-	}
-	for len(b) > 0 {
-		if len(b) < 5 || !looksTLS(b) {
-			return false
-		}
-		n := 5 + (int(b[3])<<8 | int(b[4]))
-		if n > len(b) {
-			return false
-		}
-		b = b[n:]
-	}
-	return true
 }

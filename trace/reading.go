@@ -38,7 +38,7 @@ type lastCommand struct {
 // which only the last asks for a reply.
 func commands(turn []byte, z classic.Compression) (last lastCommand, ok bool) {
 	ok = eachClassic(turn, z, true, func(f *classic.Frame) bool {
-		if last.asks || last.quit || f.Seq != 0 || !plausible(f.Payload) {
+		if last.asks || last.quit || f.Seq != 0 || !classic.Plausible(f.Payload) {
 			return false
 		}
 		code := classic.Code(f.Payload[0])
@@ -47,31 +47,6 @@ func commands(turn []byte, z classic.Compression) (last lastCommand, ok bool) {
 		return true
 	})
 	return last, ok
-}
-
-// plausible tells whether a payload is surely a command: one of those that
-// clients send, with a length that it can have.
-func plausible(p []byte) bool {
-	if len(p) == 0 {
-		return false
-	}
-	switch classic.Code(p[0]) {
-	case classic.ComQuit, classic.ComStatistics, classic.ComPing, classic.ComResetConnection:
-		return len(p) == 1
-	case classic.ComQuery, classic.ComStmtPrepare, classic.ComInitDB:
-		return len(p) > 1
-	case classic.ComStmtExecute:
-		return len(p) >= 10 && p[6] == 1 && p[7]|p[8]|p[9] == 0
-	case classic.ComStmtClose, classic.ComStmtReset:
-		return len(p) == 5
-	case classic.ComStmtFetch:
-		return len(p) == 9
-	case classic.ComSetOption:
-		return len(p) == 3 && p[1] <= 1 && p[2] == 0
-	case classic.ComStmtSendLongData, classic.ComStmtBulkExecute:
-		return len(p) >= 7
-	}
-	return false
 }
 
 // fitsX tells whether a client's turn reads as messages of the X Protocol from

@@ -3,6 +3,7 @@ package trace
 import (
 	"myreplay/classic"
 	"myreplay/flow"
+	"myreplay/preface"
 )
 
 // maxTurn limits the bytes of a client's turn that are looked at while
@@ -81,7 +82,7 @@ func (s *search) client(b []byte, at int64) {
 // the beginning of the answer.
 func (c *conn) judge(rest []byte) {
 	s := c.search
-	if isTLS(s.turn) {
+	if preface.IsTLS(s.turn) {
 		c.giveUp("TLS")
 		return
 	}
@@ -101,7 +102,7 @@ func (c *conn) judge(rest []byte) {
 // since.
 func (c *conn) judgeFirst(n int, complete bool) {
 	s := c.search
-	if isTLS(s.turn) {
+	if preface.IsTLS(s.turn) {
 		c.giveUp("TLS")
 		return
 	}

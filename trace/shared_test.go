@@ -13,6 +13,7 @@ import (
 
 	"myreplay/flow"
 	"myreplay/packet"
+	"myreplay/preface"
 )
 
 // ownCaptures are recordings of this project's own servers; capturePorts the
@@ -73,7 +74,7 @@ func framesOf(t testing.TB, path string, x bool) (n int) {
 	})
 	for _, s := range streams {
 		for _, b := range s {
-			for len(b) >= 4 && !isTLS(b) {
+			for len(b) >= 4 && !preface.IsTLS(b) {
 				length := int(b[0]) | int(b[1])<<8 | int(b[2])<<16
 				if x {
 					length |= int(b[3]) << 24

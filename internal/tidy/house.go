@@ -25,6 +25,7 @@ var house = []room{
 	{0, "flow", "", "chunks of connections; it knows no protocol and no socket"},
 	{0, "session", "", "what a client and a server said; it knows no protocol"},
 	{0, "sqltext", "wire", "a scanner of SQL text; it knows no session"},
+	{1, "preface", "wire", "what comes before MySQL's bytes or instead of them; it knows no protocol of MySQL's"},
 	{0, "tlsmode", "", "TLS as MySQL's clients ask for it; it knows no protocol"},
 
 	{1, "classic", "wire", "messages of the classic protocol; a pure codec"},
@@ -39,9 +40,9 @@ var house = []room{
 	{2, "outcome", "classic xproto session wire", "reads a reply's frames into a session.Reply; shared by decode and target"},
 	{2, "gate", "flow classic xproto wire tlsmode", "takes a relayed connection through its login, ending TLS; it tells what passes and makes no events"},
 
-	{3, "decode", "flow session classic xproto outcome wire", "chunks to events; it does not care where chunks come from"},
-	{3, "relay", "flow gate", "passes bytes on and tells what passed; it makes no events"},
-	{3, "trace", "flow classic xproto sqltext wire", "names the messages that pass, for a reader; from chunks alone"},
+	{3, "decode", "flow session classic xproto outcome wire preface", "chunks to events; it does not care where chunks come from"},
+	{3, "relay", "flow gate preface", "passes bytes on and tells what passed; it makes no events"},
+	{3, "trace", "flow classic xproto sqltext wire preface", "names the messages that pass, for a reader; from chunks alone"},
 	{3, "target", "session classic xproto outcome wire tlsmode", "commands to a live server; it does not care where commands come from"},
 	{3, "replay", "session order probe sqltext dialect", "when, in what order, how many at once; it knows no protocol"},
 	{3, "report", "compare session sqltext dialect", "differences and timings for a reader; from two captures alone"},

@@ -1,7 +1,8 @@
-package decode
+package preface
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"net/netip"
 	"strings"
@@ -17,20 +18,21 @@ const (
 	proxyV2    = "\r\n\r\n\x00\r\nQUIT\n"
 )
 
-var errNoProxy = errors.New("no PROXY protocol header")
+// ErrNoProxy tells that bytes are no PROXY protocol header.
+var ErrNoProxy = errors.New("no PROXY protocol header")
 
-// proxyHeader reads a PROXY protocol header (version 1 or 2, as HAProxy's
+// ReadProxy reads a PROXY protocol header (version 1 or 2, as HAProxy's
 // specification describes them) from the beginning of b. It returns the
 // client's address (not valid when the header names none) and the header's
-// length; 0 when more bytes are needed.
-func proxyHeader(b []byte) (src netip.AddrPort, n int, err error) {
+// length in bytes; 0 when more bytes are needed. The only error is ErrNoProxy.
+func ReadProxy(b []byte) (src netip.AddrPort, n int, err error) {
 	switch {
 	case isPrefix(b, proxyV1):
 		return proxyHeaderV1(b)
 	case isPrefix(b, proxyV2):
 		return proxyHeaderV2(b)
 	}
-	return src, 0, errNoProxy
+	return src, 0, ErrNoProxy
 }
 
 // isPrefix tells whether b begins with s, as far as it goes.
@@ -43,7 +45,7 @@ func proxyHeaderV1(b []byte) (src netip.AddrPort, n int, err error) {
 	end := bytes.Index(b, []byte("\r\n"))
 	if end < 0 {
 		if len(b) >= maxProxyV1 {
-			return src, 0, errNoProxy
+			return src, 0, ErrNoProxy
 		}
 		return src, 0, nil
 	}
@@ -85,22 +87,34 @@ func proxyHeaderV2(b []byte) (src netip.AddrPort, n int, err error) {
 	return src, n, nil
 }
 
-// looksTLS tells whether b begins as a TLS record does.
-func looksTLS(b []byte) bool {
-	return len(b) >= 3 && b[0] >= 0x14 && b[0] <= 0x17 && b[1] == 3 && b[2] <= 4
-}
+// The PROXY protocol, version 2, section 2.2 of
+// https://www.haproxy.org/download/2.8/doc/proxy-protocol.txt
+const (
+	proxyLocal   = 0x20 // version 2, the relay's own connection
+	proxyProxy   = 0x21 // version 2, on behalf of another
+	proxyUnknown = 0x00
+	proxyTCP4    = 0x11
+	proxyTCP6    = 0x21
+)
 
-// tlsRecords tells whether b consists of whole TLS records.
-func tlsRecords(b []byte) bool {
-	for len(b) > 0 {
-		if len(b) < 5 || !looksTLS(b) {
-			return false
-		}
-		n := 5 + (int(b[3])<<8 | int(b[4]))
-		if n > len(b) {
-			return false
-		}
-		b = b[n:]
+// Proxy returns a PROXY protocol header, version 2, that says to a server who the
+// client is and which address it connected to. Addresses that are not valid
+// leave both unsaid.
+func Proxy(client, listener netip.AddrPort) []byte {
+	h := []byte(proxyV2)
+	if !client.IsValid() || !listener.IsValid() {
+		return append(h, proxyLocal, proxyUnknown, 0, 0)
 	}
-	return true
+	from, to := client.Addr().Unmap(), listener.Addr().Unmap()
+	family := byte(proxyTCP4)
+	if !from.Is4() || !to.Is4() {
+		family = proxyTCP6
+		from, to = netip.AddrFrom16(from.As16()), netip.AddrFrom16(to.As16())
+	}
+	addresses := append(from.AsSlice(), to.AsSlice()...)
+	addresses = binary.BigEndian.AppendUint16(addresses, client.Port())
+	addresses = binary.BigEndian.AppendUint16(addresses, listener.Port())
+	h = append(h, proxyProxy, family)
+	h = binary.BigEndian.AppendUint16(h, uint16(len(addresses)))
+	return append(h, addresses...)
 }
