@@ -251,11 +251,21 @@ const (
 	FailedSend
 	// NotReached: the replay ended before it was due.
 	NotReached
+	// SkipBehind: a live replay gave the session up because the target was too
+	// slow for it.
+	SkipBehind
+	// SkipInState: it was done before the source was asked for the session's
+	// state, which has its effects.
+	SkipInState
+	// SkipHalf: it belongs to a transaction that was open before the recording
+	// began; a half of it is not done.
+	SkipHalf
 )
 
 var skipNames = [...]string{"", "write", "secret", "too long", "unknown statement", "unknown parameter types",
 	"statement skipped", "administration", "filtered", "file not asked for", "no login", "unsupported",
-	"kill without counterpart", "failed to send", "not reached"}
+	"kill without counterpart", "failed to send", "not reached", "too far behind", "part of the state",
+	"transaction begun before"}
 
 // String returns the reason in words, "" for NotSkipped.
 func (s Skip) String() string { return name(skipNames[:], uint8(s)) }

@@ -64,6 +64,9 @@ type Start struct {
 	ServerVersion string
 	ConnectionID  uint32
 	Login         Login
+	// State is what the server told of a Joined session; nil when it was not
+	// asked, or did not know the session.
+	State *State
 	// Refused is the error that ended the login; nil when it succeeded or is
 	// not known.
 	Refused *Error
