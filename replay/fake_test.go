@@ -30,6 +30,11 @@ type fake struct {
 	connect func(n int, s *session.Start) error
 	do      func(c *session.Command, file File) (Answer, error)
 	took    time.Duration
+	// hangs tells whether the target never answers a command, or, of nil, never
+	// lets a session in.
+	hangs func(id uint64, c *session.Command) bool
+	// starts are those that connections were made for.
+	starts []session.Start
 }
 
 type fakeConn struct {
@@ -51,6 +56,13 @@ func (f *fake) Connect(ctx context.Context, s *session.Start) (Conn, error) {
 	f.opened++
 	n := f.opened
 	f.mu.Unlock()
+	f.mu.Lock()
+	f.starts = append(f.starts, *s)
+	f.mu.Unlock()
+	if f.hangs != nil && f.hangs(s.ID, nil) {
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	}
 	if f.connect != nil {
 		if err := f.connect(n, s); err != nil {
 			return nil, err
@@ -68,6 +80,14 @@ func (f *fake) Live(copy, recorded uint32) (uint32, bool) { return 1000 + record
 
 func (c *fakeConn) Do(cmd *session.Command, file File) (Answer, error) {
 	a := Answer{At: c.f.Now(), End: c.f.Now()}
+	if c.ctx.Err() != nil {
+		return Answer{}, errUnsent
+	}
+	if c.f.hangs != nil && c.f.hangs(c.start.ID, cmd) {
+		c.f.say("%d.%d hangs", c.start.ID, cmd.Seq)
+		<-c.ctx.Done()
+		return a, errSent
+	}
 	if c.f.took > 0 {
 		select {
 		case <-time.After(c.f.took):

@@ -1,8 +1,8 @@
 package replay
 
 import (
+	"context"
 	"errors"
-	"io"
 	"net/netip"
 	"time"
 
@@ -17,17 +17,25 @@ const eventCost = 256
 // more are open than in the recording.
 const stallTime = time.Second
 
-// feeder reads a recording and hands its events to the runners.
-type feeder struct {
+// ErrStopped: the replay was told to stop, and takes no more events.
+var ErrStopped = errors.New("the replay was stopped")
+
+// Feed takes one pass of a recording, event by event, and hands it to the
+// runners. It serves one goroutine.
+type Feed struct {
 	r        *Replayer
-	src      Source
+	ctx      context.Context
+	done     chan struct{} // closed when all is over
+	kill     context.CancelFunc
+	err      error
 	schedule schedule
 	dialects dialect.Tracker
 	sessions map[uint64]*fed
-	open     int // sessions open in the recording
+	open     int   // sessions open in the recording
+	check    int64 // the recorded time of the next look for overdue sessions
 }
 
-// fed is a session as the feeder sees it.
+// fed is a session as the feed sees it.
 type fed struct {
 	runners []*runner // nil: filtered out
 	// answered is when the recording's latest reply came.
@@ -38,44 +46,104 @@ type fed struct {
 	// x: the X Protocol; waiting counts its commands without a reply so far.
 	x       bool
 	waiting int
+	// asked is when the source was asked for the session's state; inState is the
+	// last command before.
+	asked   int64
+	inState uint64
 }
 
-func newFeeder(r *Replayer, src Source) *feeder {
-	begin := r.target.Now()
+// Begin begins a pass. What Feed takes is replayed until Feed.End, or, once ctx
+// is done, a moment longer: see Run. Passes come one after the other.
+func (r *Replayer) Begin(ctx context.Context) *Feed {
+	soft, fail := context.WithCancel(ctx)
+	hard, kill := context.WithCancel(context.WithoutCancel(ctx))
+	r.soft, r.hard, r.fail = soft.Done(), hard, fail
+	f := &Feed{r: r, ctx: ctx, done: make(chan struct{}), kill: kill, sessions: map[uint64]*fed{}}
+	f.schedule = schedule{pace: r.options.Pace, begin: r.target.Now()}
 	if !r.options.Pace.unpaced() {
-		begin += int64(lead)
+		f.schedule.begin += int64(lead)
 	}
-	return &feeder{r: r, src: src, sessions: map[uint64]*fed{}, schedule: schedule{pace: r.options.Pace, begin: begin}}
+	if r.options.Live {
+		f.schedule.live = &r.skew
+	}
+	go f.watch(soft)
+	return f
 }
 
-// feed hands out all events, until the end or until the replay is to stop.
-func (f *feeder) feed() error {
-	for !f.r.stopped() {
-		e, err := f.src.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
+// watch ends the replay when it is to stop: at once what waits, what is under
+// way after a moment.
+func (f *Feed) watch(soft context.Context) {
+	select {
+	case <-soft.Done():
+	case <-f.done:
+		return
+	}
+	f.r.roster.wake()
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		f.kill()
+	case <-f.done:
+	}
+}
+
+// Event takes the next event of the recording. Where the window is full it waits
+// for room; in a live replay it waits for nothing (but for the sink, while that
+// writes), and gives sessions up instead. The error is that of Check or of the
+// sink, or ErrStopped; the replay is then to be ended.
+func (f *Feed) Event(e session.Event) error {
+	if f.err != nil {
+		return f.err
+	}
+	if f.r.stopped() {
+		if err := f.r.failure(); err != nil {
 			return err
 		}
-		if err := f.event(e); err != nil {
-			return err
-		}
+		return ErrStopped
+	}
+	if err := f.event(e); err != nil {
+		f.fail(err)
+		return err
+	}
+	if f.r.options.Live {
+		_, at := e.Key()
+		f.Tick(at)
 	}
 	return nil
 }
 
-// end tells all runners that nothing more comes.
-func (f *feeder) end() {
+// fail stops the replay for a reason.
+func (f *Feed) fail(err error) {
+	f.err = err
+	f.r.fail()
+}
+
+// End tells that the recording has ended, and waits for its sessions. The error
+// is that of Check or of the sink; the end of the context is none.
+func (f *Feed) End() error {
 	for _, s := range f.sessions {
 		for _, u := range s.runners {
 			u.box.close()
 		}
 	}
 	clear(f.sessions)
+	f.wait()
+	close(f.done)
+	r := f.r
+	r.fail()
+	f.kill()
+	r.pass++
+	if f.ctx.Err() != nil {
+		r.write(&session.Gap{At: r.target.Now(), Reason: session.RecordingEnded, Detail: "the replay was stopped"})
+	}
+	if f.err != nil {
+		return f.err
+	}
+	return r.failure()
 }
 
-func (f *feeder) event(e session.Event) error {
+func (f *Feed) event(e session.Event) error {
 	id, at := e.Key()
 	stats := &f.r.stats
 	if at != 0 {
@@ -94,33 +162,30 @@ func (f *feeder) event(e session.Event) error {
 	case *session.Command:
 		f.command(s, e)
 	case *session.Reply:
-		s.answered = e.Last
-		s.waiting = max(s.waiting-1, 0)
-		if e.Prepared != nil || s.change == e.Seq || s.x && tells(e) {
-			f.put(s, item{event: e, cost: eventCost})
-		}
+		f.reply(s, e)
 	case *session.Gap:
 		s.waiting = 0 // a reply may be among what is lost
-		f.put(s, item{event: e, cost: eventCost})
+		f.put(s, item{event: e, due: f.schedule.live.of(e.At), cost: eventCost})
 	case *session.End:
-		f.put(s, item{event: e, due: f.schedule.due(e.At), cost: eventCost})
-		for _, u := range s.runners {
-			u.box.close()
-		}
-		for _, id := range s.ids {
-			f.r.write(&session.End{ID: id, At: f.r.target.Now(), Reason: session.Finished})
-		}
-		delete(f.sessions, e.ID)
-		f.open--
+		f.end(s, e)
 	}
 	return nil
 }
 
-func (f *feeder) command(s *fed, c *session.Command) {
-	f.r.stats.Commands.Add(int64(f.r.options.Copies))
-	if c.Kind == session.ChangeUser {
-		s.change = c.Seq
+func (f *Feed) end(s *fed, e *session.End) {
+	f.put(s, item{event: e, due: f.schedule.due(e.At), cost: eventCost})
+	for _, u := range s.runners {
+		u.box.close()
 	}
+	for _, id := range s.ids {
+		f.r.write(&session.End{ID: id, At: f.r.target.Now(), Reason: session.Finished})
+	}
+	delete(f.sessions, e.ID)
+	f.open--
+}
+
+func (f *Feed) command(s *fed, c *session.Command) {
+	f.r.stats.Commands.Add(int64(f.r.options.Copies))
 	if s.runners == nil {
 		f.r.stats.Skipped[session.SkipFilter].Add(int64(len(s.ids)))
 		for _, id := range s.ids {
@@ -128,15 +193,48 @@ func (f *feeder) command(s *fed, c *session.Command) {
 		}
 		return
 	}
-	i := item{event: c, due: f.schedule.due(c.At), opt: f.dialects.Options(c.ID), cost: eventCost + int64(len(c.Payload))}
+	i := item{event: c, due: f.schedule.due(c.At), cost: eventCost}
 	if s.x && c.Kind.HasReply() {
 		i.piped = s.waiting > 0
 		s.waiting++
 	}
+	if c.At < s.asked {
+		s.inState = c.Seq
+		i.event, i.skip = outcome(c.ID, c, 0), session.SkipInState
+		f.put(s, i)
+		return
+	}
+	if c.Kind == session.ChangeUser {
+		s.change = c.Seq
+	}
+	i.opt = f.dialects.Options(c.ID)
+	i.cost += int64(len(c.Payload))
 	if s.answered > 0 {
 		i.think = f.schedule.scale(max(c.At-s.answered, 0))
 	}
 	f.put(s, i)
+}
+
+// reply hands a reply on, where somebody learns from it.
+func (f *Feed) reply(s *fed, e *session.Reply) {
+	s.answered = e.Last
+	s.waiting = max(s.waiting-1, 0)
+	if e.Seq <= s.inState {
+		return // its command is not sent
+	}
+	if e.Prepared != nil || s.change == e.Seq || s.x && tells(e) || s.severed() {
+		f.put(s, item{event: e, due: f.schedule.live.of(e.Last), cost: eventCost})
+	}
+}
+
+// severed tells whether a copy waits for the end of a transaction.
+func (s *fed) severed() bool {
+	for _, u := range s.runners {
+		if u.severed.Load() {
+			return true
+		}
+	}
+	return false
 }
 
 // tells tells whether a reply of the X Protocol may say what later commands hang
@@ -147,8 +245,12 @@ func tells(r *session.Reply) bool {
 }
 
 // put hands an item to all copies of a session.
-func (f *feeder) put(s *fed, i item) {
+func (f *Feed) put(s *fed, i item) {
 	for _, u := range s.runners {
+		if f.r.options.Live {
+			f.putLive(u, i)
+			continue
+		}
 		if !f.r.window.enter(i.cost, f.r.soft) {
 			f.r.window.used.Add(i.cost) // it is handed over all the same, to be accounted for
 		}
@@ -157,16 +259,19 @@ func (f *feeder) put(s *fed, i item) {
 }
 
 // start begins the runners of a session.
-func (f *feeder) start(e *session.Start) error {
+func (f *Feed) start(e *session.Start) error {
 	r := f.r
 	if err := r.check(e.Server); err != nil {
 		return err
 	}
 	r.stats.Sessions.Add(1)
 	s := &fed{x: e.Protocol == session.X}
+	if e.State != nil {
+		s.asked = e.State.Asked
+	}
 	f.sessions[e.ID] = s
 	due := f.schedule.due(e.At)
-	if !r.options.Filter.takes(e) {
+	if !r.options.takes(e) {
 		r.stats.Filtered.Add(1)
 		for n := range r.options.Copies {
 			id := r.nextID()
@@ -178,13 +283,15 @@ func (f *feeder) start(e *session.Start) error {
 	}
 	f.crowd()
 	f.open++
+	opt := f.dialects.Options(e.ID)
 	for n := range r.options.Copies {
 		copied := *e
 		copied.Copy = r.copy(n)
-		u := newRunner(r, &copied, due)
+		u := newRunner(r, &copied, due, opt)
 		s.runners = append(s.runners, u)
 		r.stats.Open.Add(1)
 		r.runners.Add(1)
+		r.roster.add(u)
 		go u.run()
 	}
 	return nil
@@ -194,9 +301,9 @@ func (f *feeder) start(e *session.Start) error {
 // recording had open: it waits for sessions that had ended by now. A session
 // may be unable to end because it waits for one that has not begun; so when
 // nothing moves, it waits no longer.
-func (f *feeder) crowd() {
+func (f *Feed) crowd() {
 	r := f.r
-	if !r.options.Pace.unpaced() {
+	if r.options.Live || !r.options.Pace.unpaced() {
 		return
 	}
 	most := int64(f.open * r.options.Copies)

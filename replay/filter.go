@@ -21,6 +21,11 @@ type Filter struct {
 }
 
 // takes tells whether a session is to be replayed.
+func (o *Options) takes(s *session.Start) bool {
+	return o.Filter.takes(s) && (o.Choose == nil || o.Choose(s))
+}
+
+// takes tells whether the filter chooses a session.
 func (f *Filter) takes(s *session.Start) bool {
 	switch {
 	case f.Sessions != nil && !f.Sessions[s.ID]:

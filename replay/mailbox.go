@@ -15,28 +15,51 @@ type item struct {
 	think int64           // how long the client took since the reply before
 	opt   sqltext.Options // how a command's text is to be read
 	cost  int64           // bytes of the window
+	// skip is why a command is not to be sent, where that is decided already. Its
+	// payload is left out then.
+	skip session.Skip
 	// piped: the client sent it while it awaited the reply to the one before.
 	piped bool
 }
 
-// mailbox holds the events that a runner has not come to yet. One goroutine
+// maxKeptItems is how much room an empty mailbox keeps for items.
+const maxKeptItems = 256
+
+// mailbox holds the events that a runner has not handled yet. One goroutine
 // puts, one takes.
 type mailbox struct {
+	window *window
+	wake   chan struct{} // holds one token when there may be something new
+
 	mu     sync.Mutex
 	items  []item
-	wake   chan struct{} // holds one token when there may be something new
+	head   int  // the first of items that was not taken yet
+	idle   bool // the taker waits
 	closed bool
+	behind atomic.Bool // given up: what is left is to be skipped
+
+	// In the taker's hand: since when the first of it was due, the bytes of all.
+	// waits: it can't be sent yet for want of a connection.
+	due, cost int64
+	held      bool
+	waits     bool
 }
 
-func newMailbox() *mailbox { return &mailbox{wake: make(chan struct{}, 1)} }
+func newMailbox(w *window) *mailbox { return &mailbox{window: w, wake: make(chan struct{}, 1)} }
 
 // put adds an item.
 func (m *mailbox) put(i item) {
 	m.mu.Lock()
+	if len(m.items) == cap(m.items) && m.head > len(m.items)/2 {
+		n := copy(m.items, m.items[m.head:])
+		clear(m.items[n:])
+		m.items, m.head = m.items[:n], 0
+	}
 	m.items = append(m.items, i)
-	first := len(m.items) == 1
+	idle := m.idle
+	m.idle = false
 	m.mu.Unlock()
-	if first {
+	if idle {
 		m.signal()
 	}
 }
@@ -49,6 +72,14 @@ func (m *mailbox) close() {
 	m.signal()
 }
 
+// isClosed tells whether nothing more comes.
+func (m *mailbox) isClosed() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.closed
+}
+
+// signal has the taker look again.
 func (m *mailbox) signal() {
 	select {
 	case m.wake <- struct{}{}:
@@ -56,69 +87,151 @@ func (m *mailbox) signal() {
 	}
 }
 
-// take waits for items and returns all there are, in order; used is a slice to
-// reuse. It returns false when nothing more comes, or stop is closed.
-func (m *mailbox) take(used []item, stop <-chan struct{}) ([]item, bool) {
+// pop takes the first item. The mailbox is locked, and not empty.
+func (m *mailbox) pop() item {
+	i := m.items[m.head]
+	m.items[m.head] = item{} // so that the event can be freed
+	m.head++
+	if m.head == len(m.items) {
+		m.items, m.head = m.items[:0], 0
+		if cap(m.items) > maxKeptItems {
+			m.items = nil
+		}
+	}
+	if !m.held {
+		m.held, m.due = true, i.due
+	}
+	m.cost += i.cost
+	return i
+}
+
+// take waits for the next item and takes it; what was taken before is handled.
+// It returns false when nothing more comes, or stop is closed. Whoever closes
+// stop calls signal after it.
+func (m *mailbox) take(stop <-chan struct{}) (item, bool) {
 	for {
+		stopped := isClosed(stop)
 		m.mu.Lock()
-		items, closed := m.items, m.closed
-		if len(items) > 0 {
-			m.items = used[:0]
+		freed := m.release()
+		if m.head < len(m.items) && !stopped {
+			i := m.pop()
+			m.mu.Unlock()
+			m.window.leave(freed)
+			return i, true
 		}
+		over := m.closed || stopped
+		m.idle = !over
 		m.mu.Unlock()
-		if len(items) > 0 {
-			return items, true
+		m.window.leave(freed)
+		if over {
+			return item{}, false
 		}
-		if closed {
-			return nil, false
-		}
-		select {
-		case <-m.wake:
-		case <-stop:
-			return nil, false
-		}
+		<-m.wake
 	}
 }
 
-// window limits the memory of the events between the feeder and the runners.
-type window struct {
-	limit   int64
-	used    atomic.Int64
-	waiting atomic.Bool
-	room    chan struct{}
+// release empties the taker's hand. The mailbox is locked.
+func (m *mailbox) release() int64 {
+	freed := m.cost
+	m.cost, m.due, m.held = 0, 0, false
+	return freed
 }
 
-func newWindow(limit int64) *window { return &window{limit: limit, room: make(chan struct{}, 1)} }
+// more takes the next item in addition, if there is one and ok agrees.
+func (m *mailbox) more(ok func(*item) bool) (item, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.head == len(m.items) || !ok(&m.items[m.head]) {
+		return item{}, false
+	}
+	return m.pop(), true
+}
 
-// enter waits until there is room for n bytes, or stop is closed. One item is
-// always let in, whatever its size.
-func (w *window) enter(n int64, stop <-chan struct{}) bool {
-	for {
-		used := w.used.Load()
-		if used == 0 || used+n <= w.limit {
-			w.used.Add(n)
-			return true
+// await waits until there is an item; false when none comes, or stop is closed.
+func (m *mailbox) await(stop <-chan struct{}) bool {
+	for !isClosed(stop) {
+		m.mu.Lock()
+		some, closed := m.head < len(m.items), m.closed
+		m.idle = !some && !closed
+		m.mu.Unlock()
+		if some || closed {
+			return some
 		}
-		w.waiting.Store(true)
-		if used = w.used.Load(); used == 0 || used+n <= w.limit {
-			continue
-		}
-		select {
-		case <-w.room:
-		case <-stop:
-			return false
+		<-m.wake
+	}
+	return false
+}
+
+// some tells whether there are items.
+func (m *mailbox) some() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.head < len(m.items)
+}
+
+// done gives back the bytes of an item that was taken in addition.
+func (m *mailbox) done(i *item) {
+	m.mu.Lock()
+	freed := min(i.cost, m.cost)
+	m.cost -= freed
+	m.mu.Unlock()
+	m.window.leave(freed)
+}
+
+// stuck tells whether what is in the taker's hand can't be sent yet.
+func (m *mailbox) stuck(yes bool) {
+	m.mu.Lock()
+	m.waits = yes
+	m.mu.Unlock()
+}
+
+// age tells since when the oldest event that was not sent is due (waiting), or,
+// when there is none, the one that is being replayed (held). Neither: the mailbox
+// is empty.
+func (m *mailbox) age() (due int64, waiting, held bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.behind.Load():
+		return 0, false, false
+	case m.held && m.waits:
+		return m.due, true, true
+	case m.head < len(m.items):
+		return m.items[m.head].due, true, true
+	}
+	return m.due, false, m.held
+}
+
+// giveUp leaves of all items what bare makes of them, and gives their bytes
+// back. It returns false, unless forced, when there is nothing to give up.
+func (m *mailbox) giveUp(bare func(*item) bool, force bool) bool {
+	m.mu.Lock()
+	if !force && m.head == len(m.items) && !m.held {
+		m.mu.Unlock()
+		return false
+	}
+	m.behind.Store(true)
+	freed := m.cost
+	m.cost = 0
+	left := make([]item, 0, len(m.items)-m.head)
+	for _, i := range m.items[m.head:] {
+		freed += i.cost
+		if bare(&i) {
+			left = append(left, i)
 		}
 	}
+	m.items, m.head = left, 0
+	m.mu.Unlock()
+	m.window.leave(freed)
+	return true
 }
 
-// leave gives n bytes back.
-func (w *window) leave(n int64) {
-	left := w.used.Add(-n)
-	// Wake the feeder once a quarter is free: not for every item.
-	if left <= w.limit*3/4 && w.waiting.Load() && w.waiting.CompareAndSwap(true, false) {
-		select {
-		case w.room <- struct{}{}:
-		default:
-		}
+// isClosed tells whether a channel that carries nothing is closed.
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }

@@ -44,6 +44,8 @@ func (n *names) refuses(sql []byte, list []sqltext.Statement) session.Skip {
 			continue
 		}
 		switch why, known := n.known[name]; {
+		case known && why == session.SkipUnknownStatement:
+			return why
 		case known && why != session.NotSkipped:
 			return session.SkipStatement
 		case !known && n.partial:
@@ -61,21 +63,31 @@ func (n *names) note(sql []byte, list []sqltext.Statement, why session.Skip) {
 		switch {
 		case name == "":
 		case list[i].Verb == sqltext.Prepare:
-			if n.known == nil {
-				n.known = map[string]session.Skip{}
-			}
-			n.known[name] = why
-			n.limit()
+			n.set(name, why)
 		case list[i].Verb == sqltext.Deallocate && why == session.NotSkipped:
 			delete(n.known, name)
 		}
 	}
 }
 
+// renames returns the name that a statement gives to another statement, or
+// drops; "" when it does neither.
+func renames(sql []byte, st *sqltext.Statement) string {
+	if st.Verb == sqltext.Execute {
+		return ""
+	}
+	return nameOf(sql, st)
+}
+
 // maxNames is how many names of one session are remembered.
 const maxNames = 1 << 14
 
-func (n *names) limit() {
+// set notes what became of a statement with a name.
+func (n *names) set(name string, why session.Skip) {
+	if n.known == nil {
+		n.known = map[string]session.Skip{}
+	}
+	n.known[name] = why
 	if len(n.known) > maxNames {
 		n.forget()
 	}

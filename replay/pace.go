@@ -2,7 +2,10 @@
 // many at once. It knows no protocol: a Target speaks it.
 package replay
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Pace says when recorded commands are due.
 type Pace struct {
@@ -29,11 +32,26 @@ type schedule struct {
 	first int64 // the recording's first time; 0: not known yet
 	last  int64 // the latest time seen
 	saved int64 // what MaxPause took out so far
+	live  *skew // of a live replay; nil: none
+}
+
+// skew is how far the target's clock is ahead of the recorder's, in nanoseconds.
+type skew struct{ atomic.Int64 }
+
+// of returns a recorded time by the target's clock: 0 without a skew, or a time.
+func (s *skew) of(at int64) int64 {
+	if s == nil || at == 0 {
+		return 0
+	}
+	return at + s.Load()
 }
 
 // due returns when something that was recorded at the time at is due: in
 // nanoseconds since the Unix epoch, 0 for at once.
 func (s *schedule) due(at int64) int64 {
+	if s.live != nil {
+		return s.live.of(at)
+	}
 	if s.first == 0 {
 		s.first, s.last = at, at
 	}

@@ -2,8 +2,16 @@ package replay
 
 import "myreplay/session"
 
-// maxPiped is how many commands are sent at once at most.
-const maxPiped = 1024
+const (
+	// maxPiped is how many commands are sent at once at most.
+	maxPiped = 1024
+	// maxCaught and maxCaughtBytes are how many, and how many bytes of them, are
+	// sent at once to catch up.
+	maxCaught      = 64
+	maxCaughtBytes = 256 << 10
+	// maxKeptList is how much room for commands a session keeps.
+	maxKeptList = 16
+)
 
 // Pipeline is a Conn that can send commands without waiting for the replies
 // between them.
@@ -11,85 +19,129 @@ type Pipeline interface {
 	Conn
 	// DoAll sends commands in one go and reads all their replies; there is an
 	// Answer for each. An error means that the connection is lost: a command whose
-	// Answer has no Reply, no Skip and no At was then surely not executed.
+	// Answer has no Reply, no Skip and no At was then surely not executed. None of
+	// the commands asks for a file, but what a replay that catches up sends together
+	// may hold commands without a reply.
 	DoAll([]*session.Command) ([]Answer, error)
 }
 
-// ruled is a command and what was decided about it.
-type ruled struct {
-	item    item
-	command *session.Command
-	verdict verdict
-}
-
-// piped takes the commands that the client sent while it awaited the reply to
-// the one before, as far as they are here and due. The last may be one that is
-// to be skipped.
-func (u *runner) piped() (list []ruled) {
-	for len(list) < maxPiped && u.next < len(u.batch) {
-		next := &u.batch[u.next]
-		c, ok := next.event.(*session.Command)
-		if !ok || !next.piped || next.due > u.r.target.Now() {
-			return list
-		}
-		i, ok := u.take()
+// gather takes the commands that can be sent with the first into u.list, which
+// begins with it: those that the client sent while it awaited the reply to the
+// one before, and, to catch up, those that are late. It tells whether it took one
+// more, u.carried, that can't, or that is to be skipped.
+func (u *runner) gather(first *ruled) (carried bool) {
+	u.list = append(u.list[:0], *first)
+	now := u.r.target.Now()
+	b := batch{u: u, now: now, bytes: len(first.command.Payload), late: u.isLate(first, now)}
+	for len(u.list) < maxPiped {
+		i, ok := u.box.more(b.takes)
 		if !ok {
-			return list
+			return false
 		}
-		r := ruled{item: i}
-		r.command, r.verdict = u.rule(&i, c)
-		list = append(list, r)
-		if r.verdict.skip != session.NotSkipped {
-			return list
+		c, ok := i.event.(*session.Command)
+		if !ok {
+			u.box.done(&i) // a reply that nobody learns from
+			continue
 		}
+		r := u.rule(&i, c)
+		if r.verdict.skip != session.NotSkipped || !i.piped && r.verdict.alone {
+			u.carried = r
+			return true
+		}
+		u.list = append(u.list, r)
+		b.bytes += len(c.Payload)
+		b.late = b.late && !r.verdict.alone
 	}
-	return list
+	return false
 }
 
-// sendAll sends a command and those that the client sent with it.
-func (u *runner) sendAll(p Pipeline, i *item, c *session.Command, v verdict) {
-	rest := u.piped()
-	var skipped *ruled
-	if n := len(rest); n > 0 && rest[n-1].verdict.skip != session.NotSkipped {
-		skipped, rest = &rest[n-1], rest[:n-1]
-	}
-	if len(rest) == 0 {
-		u.send(i, c, v)
-	} else {
-		u.pipeline(p, append([]ruled{{*i, c, v}}, rest...))
-	}
-	for k := range rest {
-		u.r.window.leave(rest[k].item.cost)
-	}
-	if skipped != nil {
-		u.skipRuled(&skipped.item, skipped.command, skipped.verdict.skip)
-		u.r.window.leave(skipped.item.cost)
-	}
+// isLate tells whether a session is to catch up, beginning with a command.
+func (u *runner) isLate(r *ruled, now int64) bool {
+	limit := int64(u.r.options.CatchUp)
+	return limit > 0 && r.item.due > 0 && now-r.item.due > limit && joins(r.command.Kind) && !r.verdict.alone
 }
 
-// pipeline sends commands in one go and writes what became of them.
-func (u *runner) pipeline(p Pipeline, list []ruled) {
-	commands := make([]*session.Command, len(list))
-	for k := range list {
-		commands[k] = list[k].command
+// batch is what is being gathered.
+type batch struct {
+	u     *runner
+	now   int64
+	bytes int
+	late  bool // it may go on with commands that were not sent with the others
+}
+
+// takes tells whether an item may belong to the batch.
+func (b *batch) takes(i *item) bool {
+	if i.skip != session.NotSkipped {
+		return false
 	}
-	answers, err := p.DoAll(commands)
-	for k := range answers {
-		r, a := &list[k], answers[k]
-		switch {
-		case a.Skip != session.NotSkipped:
-			u.skip(r.command, a.Skip, r.item.due)
-		case err != nil && a.Reply == nil && a.At == 0:
-			u.skip(r.command, session.FailedSend, r.item.due)
-		default:
-			u.sent(&r.item, r.command, a, r.verdict)
-			u.memory.sent(r.command, r.verdict)
-			if err != nil && a.Reply == nil {
-				u.r.stats.Unanswered.Add(1)
-			}
+	due := i.due <= b.now || b.u.r.options.Live
+	switch e := i.event.(type) {
+	case *session.Command:
+		if i.piped {
+			return due
 		}
+		return due && b.late && joins(e.Kind) && len(b.u.list) < maxCaught && b.bytes+len(e.Payload) <= maxCaughtBytes
+	case *session.Reply:
+		return b.late && b.u.start.Protocol != session.X && e.Prepared == nil && e.Seq >= b.u.list[0].command.Seq
+	}
+	return false
+}
+
+// joins tells whether commands of a kind may be sent before the replies to those
+// before them are read, although the client had read them.
+func joins(k session.Kind) bool {
+	switch k {
+	case session.Query, session.Execute, session.BulkExecute, session.LongData, session.ResetStatement, session.CloseStatement,
+		session.UseSchema, session.Ping, session.Find, session.Insert, session.Update, session.Delete:
+		return true
+	}
+	return false
+}
+
+// pipeline sends the commands of u.list in one go and writes what became of
+// them.
+func (u *runner) pipeline() {
+	commands := make([]*session.Command, len(u.list))
+	caught := false
+	for k := range u.list {
+		commands[k] = u.list[k].command
+		caught = caught || k > 0 && !u.list[k].item.piped
+	}
+	answers, err := u.pipe.DoAll(commands)
+	for k := range u.list {
+		r, a := &u.list[k], Answer{}
+		if k < len(answers) {
+			a = answers[k]
+		}
+		u.answer(r, a, err)
+	}
+	if caught {
+		u.r.stats.Caught.Add(int64(len(u.list)))
+	}
+	clear(u.list)
+	if cap(u.list) > maxKeptList {
+		u.list = nil
 	}
 	if err != nil {
 		u.lost()
+	}
+}
+
+// answer writes what became of a command that was sent with others.
+func (u *runner) answer(r *ruled, a Answer, err error) {
+	switch {
+	case a.Skip != session.NotSkipped:
+		u.skip(r.command, a.Skip, r.item.due)
+	case err != nil && a.Reply == nil && a.At == 0 && u.box.behind.Load():
+		u.skip(r.command, session.SkipBehind, r.item.due)
+	case err != nil && a.Reply == nil && a.At == 0:
+		u.skip(r.command, session.FailedSend, r.item.due)
+		u.assume(r.verdict)
+	default:
+		u.sent(r, a)
+		if err != nil && a.Reply == nil && r.command.Kind.HasReply() {
+			u.r.stats.Unanswered.Add(1)
+			u.assume(r.verdict)
+		}
 	}
 }

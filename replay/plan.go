@@ -109,8 +109,8 @@ func (m *planner) start(s *session.Start) {
 		p.Joined++
 	}
 	m.judges[s.ID] = nil
-	if m.options.Filter.takes(s) {
-		m.judges[s.ID] = newJudge(m.options.Policy, s)
+	if m.options.takes(s) {
+		m.judges[s.ID] = newJudge(m.options.Policy, s, m.dialects.Options(s.ID))
 	} else {
 		p.Filtered++
 	}
@@ -122,6 +122,10 @@ func (m *planner) command(c *session.Command) {
 	j := m.judges[c.ID]
 	if j == nil {
 		p.Skipped[session.SkipFilter]++
+		return
+	}
+	if c.At < j.asked {
+		p.Skipped[session.SkipInState]++
 		return
 	}
 	v := j.rule(c, m.dialects.Options(c.ID))

@@ -39,11 +39,21 @@ type judge struct {
 	names   names
 	// x: statement ids are chosen by the client.
 	x bool
+	// asked is when the source was asked for its state; 0: it was not.
+	asked int64
+	// state is what a new connection begins with of what the source told; nil:
+	// nothing.
+	state *session.State
 }
 
-// newJudge returns the judge of a recorded session.
-func newJudge(p Policy, s *session.Start) *judge {
-	return &judge{policy: p, names: names{partial: s.Joined}, x: s.Protocol == session.X}
+// newJudge returns the judge of a recorded session; opt tells how the text of
+// its statements is to be read.
+func newJudge(p Policy, s *session.Start, opt sqltext.Options) *judge {
+	j := &judge{policy: p, names: names{partial: s.Joined}, x: s.Protocol == session.X}
+	if s.State != nil {
+		j.restore(s.State, opt)
+	}
+	return j
 }
 
 // gap takes note of what was lost in the recording.
@@ -62,6 +72,9 @@ type verdict struct {
 	verb sqltext.Verb // of a text with one statement
 	// setup: all statements set up the session (SET, USE).
 	setup bool
+	// alone: it is not sent together with commands that the client sent later: it
+	// may ask for a file, or what it does is not known yet.
+	alone bool
 	// kill is set for KILL of a connection.
 	kill *sqltext.KillTarget
 }
@@ -81,8 +94,10 @@ func (j *judge) rule(c *session.Command, opt sqltext.Options) verdict {
 		clear(j.pending)
 		clear(j.open)
 		j.names.reset()
+		j.state = nil
 	case session.CloseStatement, session.Deallocate:
 		delete(j.open, c.Statement)
+		j.forgetState(c.Statement, "")
 	}
 	return v
 }
@@ -166,7 +181,13 @@ func (j *judge) statement(c *session.Command) verdict {
 	if c.Statement == session.LastPrepared {
 		v, known = j.last, true
 	}
-	if known && v.skip != session.NotSkipped {
+	switch {
+	case !known || c.Statement == session.LastPrepared:
+		v.alone = true
+	case v.skip == session.SkipUnknownStatement:
+		return v
+	}
+	if v.skip != session.NotSkipped {
 		return verdict{skip: session.SkipStatement}
 	}
 	return v // of one that is not known the target will say so
@@ -177,6 +198,7 @@ func (j *judge) learn(r *session.Reply) {
 	v, ok := j.pending[r.Seq]
 	delete(j.pending, r.Seq)
 	if ok && r.Prepared != nil {
+		j.forgetState(r.Prepared.Statement, "")
 		j.opened(r.Prepared.Statement, v)
 	}
 }
@@ -207,6 +229,7 @@ func (j *judge) text(sql []byte, opt sqltext.Options) verdict {
 	for i := range r.Statements {
 		st := &r.Statements[i]
 		v.verb = st.Verb
+		v.alone = v.alone || st.Flags&sqltext.Local != 0 || asks(st.Verb)
 		v.setup = v.setup && st.Class == sqltext.Session
 		passes = passes && (st.Class == sqltext.Session || st.Class == sqltext.Transaction)
 		if s := j.policy.skips(st); s > v.skip {
@@ -214,7 +237,7 @@ func (j *judge) text(sql []byte, opt sqltext.Options) verdict {
 		}
 		if st.Verb == sqltext.Kill && (st.Kill.Kind == sqltext.KillConnection || st.Kill.Kind == sqltext.KillQuery) {
 			k := st.Kill
-			v.kill = &k
+			v.kill, v.alone = &k, true
 		}
 	}
 	if v.kill != nil {
@@ -223,7 +246,7 @@ func (j *judge) text(sql []byte, opt sqltext.Options) verdict {
 	if v.skip == session.NotSkipped {
 		v.skip = j.names.refuses(sql, r.Statements)
 	}
-	if len(r.Statements) != 1 {
+	if len(r.Statements) != 1 || goesOn(sql, v.verb) {
 		v.verb = sqltext.NoVerb
 	}
 	if len(r.Statements) == 0 {
@@ -233,7 +256,36 @@ func (j *judge) text(sql []byte, opt sqltext.Options) verdict {
 		v.skip = session.SkipFilter
 	}
 	j.names.note(sql, r.Statements, v.skip)
+	for i := range r.Statements {
+		j.forgetState(0, renames(sql, &r.Statements[i]))
+	}
 	return v
+}
+
+// asks tells whether a statement may ask the client for a file.
+func asks(v sqltext.Verb) bool {
+	switch v {
+	case sqltext.Load, sqltext.Execute, sqltext.Compound, sqltext.NoVerb:
+		return true
+	}
+	return false
+}
+
+// goesOn tells whether a COMMIT or ROLLBACK leaves a transaction open: it goes
+// back to a savepoint, or begins the next.
+func goesOn(sql []byte, v sqltext.Verb) bool {
+	if v != sqltext.Commit && v != sqltext.Rollback || len(sql) <= len("rollback;") {
+		return false
+	}
+	no := false
+	for _, word := range bytes.FieldsFunc(sql, func(r rune) bool { return r <= ' ' || r == ';' || r == '/' || r == '*' }) {
+		switch {
+		case bytes.EqualFold(word, []byte("to")), bytes.EqualFold(word, []byte("chain")) && !no:
+			return true
+		}
+		no = bytes.EqualFold(word, []byte("no"))
+	}
+	return false
 }
 
 // killable lets KILL through only alone, and only with a number: it is then

@@ -1,6 +1,8 @@
 package replay
 
 import (
+	"context"
+	"math/rand/v2"
 	"time"
 
 	"myreplay/session"
@@ -24,9 +26,10 @@ type memory struct {
 	setup    []*session.Command
 	prepares map[uint64]*session.Command // by Seq, reply not seen yet
 	open     map[uint32]prepared         // by recorded statement id
-	// cut: the connection was lost within a transaction. The rest of that
-	// transaction is not sent, so that no half of it is done.
-	cut bool
+	// cut is why the rest of a transaction is not sent, so that no half of it is
+	// done: the connection was lost within it (FailedSend), or it began before the
+	// recording (SkipHalf). 0: nothing is cut.
+	cut session.Skip
 }
 
 // prepared is a statement that was prepared, and the recorded reply.
@@ -52,7 +55,7 @@ func (m *memory) sent(c *session.Command, v verdict) {
 	case session.CloseStatement, session.Deallocate:
 		delete(m.open, c.Statement)
 	case session.ResetConnection, session.ChangeUser, session.CloseSession:
-		*m = memory{}
+		*m = memory{cut: m.cut}
 		if c.Kind == session.ChangeUser {
 			m.remember(c)
 		}
@@ -78,20 +81,43 @@ func (m *memory) learn(r *session.Reply) {
 	m.open[r.Prepared.Statement] = prepared{c, r}
 }
 
-// broken tells whether a command belongs to a transaction that was cut by the
-// loss of the connection.
-func (m *memory) broken(v verdict) bool {
-	if !m.cut {
-		return false
+// sever begins to leave out a transaction's rest.
+func (u *runner) sever(why session.Skip) {
+	u.memory.cut = why
+	u.severed.Store(true)
+}
+
+// rejoin ends it.
+func (u *runner) rejoin() {
+	u.memory.cut = session.NotSkipped
+	u.severed.Store(false)
+}
+
+// refuses tells whether a command belongs to a transaction that was cut, and
+// why. What sets up the session is sent all the same.
+func (u *runner) refuses(c *session.Command, v verdict) session.Skip {
+	why := u.memory.cut
+	if why == session.NotSkipped {
+		return why
 	}
-	switch v.verb {
-	case sqltext.Begin:
-		m.cut = false
-		return false
-	case sqltext.Commit, sqltext.Rollback:
-		m.cut = false
+	switch c.Kind {
+	case session.ResetConnection, session.ChangeUser, session.CloseSession:
+		u.rejoin() // the source rolled back
+		return session.NotSkipped
+	case session.Prepare, session.CloseStatement, session.Deallocate, session.UseSchema, session.SetOption,
+		session.Ping, session.Quit, session.CloseConnection:
+		return session.NotSkipped
 	}
-	return true
+	switch {
+	case v.setup:
+		return session.NotSkipped
+	case v.verb == sqltext.Begin:
+		u.rejoin()
+		return session.NotSkipped
+	case v.verb == sqltext.Commit, v.verb == sqltext.Rollback:
+		u.rejoin()
+	}
+	return why
 }
 
 // connect makes the session's first connection.
@@ -102,14 +128,19 @@ func (u *runner) connect() {
 	u.dial()
 }
 
-// reconnect makes a connection for a session that has none, and gives it back
-// what the first one had.
-func (u *runner) reconnect() bool {
-	if u.refusal != nil || !u.dial() {
+// reconnect makes a connection for a session that has none, for a command, and
+// gives it back what the first one had.
+func (u *runner) reconnect(c *session.Command) bool {
+	if u.refusal != nil || u.r.options.Live && c.Kind == session.Quit {
+		return false
+	}
+	u.box.stuck(true)
+	defer u.box.stuck(false)
+	if !u.dial() {
 		return false
 	}
 	u.r.stats.Reconnects.Add(1)
-	u.judge.names.forget() // they were the old connection's
+	u.judge.reconnected()
 	for _, c := range u.memory.setup {
 		if _, err := u.conn.Do(c, nil); err != nil {
 			u.lost()
@@ -123,6 +154,10 @@ func (u *runner) reconnect() bool {
 		}
 		u.conn.Learn(p.reply)
 	}
+	if h, ok := u.conn.(Heir); ok && u.last != nil {
+		h.Inherit(u.last)
+	}
+	u.last = nil
 	return true
 }
 
@@ -131,29 +166,50 @@ func (u *runner) dial() bool {
 	r := u.r
 	until := r.target.Now() + int64(r.options.Reconnect)
 	for pause := firstPause; ; pause = min(2*pause, longPause) {
-		conn, err := r.target.Connect(r.hard, u.start)
+		conn, err := u.open()
 		if err == nil {
 			u.conn = conn
+			u.pipe, _ = conn.(Pipeline)
 			r.stats.Connected.Add(1)
 			return true
 		}
-		if !r.options.Temporary(err) || r.target.Now() > until {
+		if u.box.behind.Load() {
+			return false
+		}
+		late := r.target.Now() > until && (!r.options.Live || r.options.Reconnect < 0 || u.box.isClosed())
+		if late || !r.options.Temporary(err) {
 			r.refused(err)
 			u.refusal = err
 			return false
 		}
-		if !u.wait(r.target.Now() + int64(pause)) {
+		// Not all sessions that lost the target come back at the same moment.
+		if !u.wait(r.target.Now() + int64(pause-rand.N(pause/4))) {
 			return false
 		}
 	}
 }
 
-// unreachable is why a session without a connection sends nothing.
+// open makes a connection, one of a limited number at a time.
+func (u *runner) open() (Conn, error) {
+	select {
+	case u.r.dials <- struct{}{}:
+	case <-u.ctx.Done():
+		return nil, context.Cause(u.ctx)
+	}
+	defer func() { <-u.r.dials }()
+	start := *u.start
+	start.State = u.judge.state
+	return u.r.target.Connect(u.ctx, &start)
+}
+
+// unreachable is why a session that cannot send skips a command.
 func (u *runner) unreachable() session.Skip {
 	switch {
+	case u.box.behind.Load():
+		return session.SkipBehind
 	case u.r.stopped():
 		return session.NotReached
-	case u.refusal != nil && u.r.options.Temporary(u.refusal):
+	case u.refusal == nil, u.r.options.Temporary(u.refusal):
 		return session.FailedSend
 	}
 	return session.SkipNoLogin
@@ -161,9 +217,15 @@ func (u *runner) unreachable() session.Skip {
 
 // lost takes note that the connection is lost.
 func (u *runner) lost() {
-	u.r.stats.Lost.Add(1)
-	u.conn.Close()
-	u.conn = nil
-	u.memory.cut = u.inTrans
+	if !u.box.behind.Load() {
+		u.r.stats.Lost.Add(1)
+	}
+	if u.last == nil {
+		u.last = u.conn
+	}
+	u.hangUp()
+	if u.inTrans {
+		u.sever(session.FailedSend)
+	}
 	u.inTrans = false
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"myreplay/session"
@@ -56,10 +57,20 @@ type Conn interface {
 	Close() error
 }
 
+// Heir is a Conn that takes over what a lost one of the same session knew of the
+// recording (parameter types that only the first execution of a statement had).
+type Heir interface {
+	Conn
+	// Inherit is called when what the session had prepared was prepared anew, and
+	// learned. The lost connection is closed, and of no other use.
+	Inherit(lost Conn)
+}
+
 // Target is a server to replay on.
 type Target interface {
-	// Connect opens the connection that replays the session. When ctx is done
-	// the connection is closed, whatever goes on.
+	// Connect opens the connection that replays the session, and gives it
+	// start.State, if there is one. When ctx is done the connection is closed,
+	// whatever goes on.
 	Connect(ctx context.Context, start *session.Start) (Conn, error)
 	// Live returns the target's id of the connection that replays the recorded
 	// one, for KILL.
@@ -79,6 +90,8 @@ const (
 	// lead is how far in the future a paced replay begins, so that the first
 	// connections are there in time.
 	lead = 200 * time.Millisecond
+	// maxDials is how many connections are made at once at most.
+	maxDials = 256
 )
 
 // Options say how a recording is replayed.
@@ -86,18 +99,37 @@ type Options struct {
 	Pace   Pace
 	Policy Policy
 	Filter Filter
+	// Choose is asked besides Filter about each session as it begins; nil: all are
+	// replayed. It is called by the goroutine that calls Feed.Event, or Run.
+	Choose func(*session.Start) bool
 	// Copies is how many connections replay each recorded session; 0: one.
 	Copies int
-	// Window limits the bytes of events that are read ahead. 0: DefaultWindow.
+	// Window limits the bytes of events that are read ahead, or, live, that wait. 0:
+	// DefaultWindow.
 	Window int64
+	// Live: the recording is being made. Commands are due when they were recorded
+	// (SetSkew), and are sent at once; Pace counts for nothing. When the window is
+	// full, Feed.Event does not wait: sessions are given up, the one whose oldest
+	// command not sent has waited longest first. What waits and what follows of
+	// such a session is skipped as SkipBehind, its connection is closed. So is a
+	// session of which one event takes three quarters of the window.
+	Live bool
+	// MaxLag is how long a live replay's command may wait to be sent before its
+	// session is given up. 0: any time.
+	MaxLag time.Duration
+	// CatchUp is how late a session may be before commands that wait are sent
+	// together, on a connection that is a Pipeline. 0: never.
+	CatchUp time.Duration
 	// Reconnect is how long a session tries to reach the target again. 0:
-	// DefaultReconnect; negative: not at all.
+	// DefaultReconnect; negative: not at all. In a live replay that is so for
+	// sessions that have ended; others try until they are given up.
 	Reconnect time.Duration
 	// Temporary tells whether an error of Connect may pass (the target restarts,
-	// or has too many connections).
+	// or has too many connections). nil: none does.
 	Temporary func(error) bool
 	// Unsent tells whether after an error of Do the target has surely not
-	// executed the command.
+	// executed the command. nil: it is not known. A live replay sends it once more,
+	// on a new connection, where no transaction was open.
 	Unsent func(error) bool
 	// Check may refuse a session's recorded server, before anything is sent: it
 	// is asked once for each address. Its error ends the replay.
@@ -112,13 +144,16 @@ type Replayer struct {
 	options Options
 	stats   Stats
 
-	mu       sync.Mutex // guards sink, ids and failed
-	ids      uint64
+	ids      atomic.Uint64
+	mu       sync.Mutex // guards sink and failed
 	failed   error
 	window   *window
 	runners  sync.WaitGroup
 	finished chan struct{} // a token when a session's runner has ended
 	pass     uint32
+	roster   roster
+	skew     skew
+	dials    chan struct{} // a token for each connection that is being made
 
 	soft    <-chan struct{} // send nothing more
 	hard    context.Context // close the connections
@@ -137,8 +172,16 @@ func New(target Target, sink Sink, o Options) *Replayer {
 	if o.Reconnect == 0 {
 		o.Reconnect = DefaultReconnect
 	}
+	never := func(error) bool { return false }
+	if o.Temporary == nil {
+		o.Temporary = never
+	}
+	if o.Unsent == nil {
+		o.Unsent = never
+	}
 	return &Replayer{target: target, sink: sink, options: o, window: newWindow(o.Window),
-		finished: make(chan struct{}, 1), checked: map[netip.AddrPort]bool{}}
+		finished: make(chan struct{}, 1), checked: map[netip.AddrPort]bool{},
+		dials: make(chan struct{}, maxDials)}
 }
 
 // Stats returns the running counts.
@@ -150,58 +193,44 @@ func (r *Replayer) Stats() *Stats { return &r.stats }
 // the reason RecordingEnded says that there may be more. The error is that
 // of the source, of the sink or of Check; the end of ctx is none.
 func (r *Replayer) Run(ctx context.Context, src Source) error {
-	soft, fail := context.WithCancel(ctx)
-	defer fail()
-	hard, kill := context.WithCancel(context.WithoutCancel(ctx))
-	defer kill()
-	done := make(chan struct{})
-	defer close(done)
-	go func() {
-		select {
-		case <-soft.Done():
-			timer := time.NewTimer(grace)
-			defer timer.Stop()
-			select {
-			case <-timer.C:
-				kill()
-			case <-done:
-			}
-		case <-done:
+	f := r.Begin(ctx)
+	for !r.stopped() {
+		e, err := src.Next()
+		if errors.Is(err, io.EOF) {
+			break
 		}
-	}()
-	r.soft, r.hard, r.fail = soft.Done(), hard, fail
-
-	f := newFeeder(r, src)
-	err := f.feed()
-	if err != nil {
-		fail()
+		if err == nil {
+			err = f.Event(e)
+		}
+		if err != nil && !errors.Is(err, ErrStopped) {
+			f.fail(err)
+			break
+		}
 	}
-	f.end()
-	r.runners.Wait()
-	r.pass++
-	if ctx.Err() != nil {
-		r.write(&session.Gap{At: r.target.Now(), Reason: session.RecordingEnded, Detail: "the replay was stopped"})
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	return r.failed
+	return f.End()
 }
+
+// SetSkew says how far the target's clock is ahead of the recorder's, in
+// nanoseconds, for a live replay. It may be called at any time.
+func (r *Replayer) SetSkew(ns int64) { r.skew.Store(ns) }
 
 // stopped tells whether nothing more is to be sent.
 func (r *Replayer) stopped() bool {
-	select {
-	case <-r.soft:
-		return true
-	default:
-		return false
-	}
+	return isClosed(r.soft)
+}
+
+// failure returns the sink's error, or nil.
+func (r *Replayer) failure() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failed
 }
 
 // write writes events to the run. A sink that fails stops the replay.
 func (r *Replayer) write(events ...session.Event) {
+	if len(events) == 0 {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, e := range events {
@@ -215,9 +244,4 @@ func (r *Replayer) write(events ...session.Event) {
 }
 
 // nextID returns the next session id of the run.
-func (r *Replayer) nextID() uint64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.ids++
-	return r.ids
-}
+func (r *Replayer) nextID() uint64 { return r.ids.Add(1) }

@@ -1,7 +1,9 @@
 package replay
 
 import (
+	"context"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"myreplay/session"
@@ -18,29 +20,47 @@ type runner struct {
 	due   int64
 	id    uint64 // in the run
 	box   *mailbox
+	ctx   context.Context // of its connections
+	kill  context.CancelFunc
 	conn  Conn
+	last  Conn     // the one that was lost
+	pipe  Pipeline // conn, where it is one
 	judge *judge
 	timer *time.Timer
 
-	batch    []item // taken from the mailbox, from next on not handled yet
-	next     int
 	answered int64           // when the target's latest reply came
 	inTrans  bool            // the target's latest status: a transaction is open
 	started  bool            // the run has the session's Start
 	ended    bool            // the recording's End was seen
+	left     bool            // given up, and not among the open sessions any more
+	file     File            // gives the pieces of a file
 	pieces   []session.Event // what the run says of file data that was sent
+	list     []ruled         // sent together
+	carried  ruled           // taken with them, and to be sent or skipped after them
 	refusal  error           // why there is no connection, and won't be
 	memory   memory
+	// severed: the recorded replies tell when a transaction ends of which nothing
+	// is sent.
+	severed atomic.Bool
+
+	place  int  // the roster's
+	behind bool // the feed's: given up
 }
 
-func newRunner(r *Replayer, start *session.Start, due int64) *runner {
-	return &runner{r: r, start: start, due: due, id: r.nextID(), box: newMailbox(), judge: newJudge(r.options.Policy, start)}
+func newRunner(r *Replayer, start *session.Start, due int64, opt sqltext.Options) *runner {
+	u := &runner{r: r, start: start, due: due, id: r.nextID(), box: newMailbox(r.window), judge: newJudge(r.options.Policy, start, opt)}
+	u.file = u.piece
+	u.ctx, u.kill = context.WithCancel(r.hard)
+	if start.State != nil && start.State.Transaction {
+		u.sever(session.SkipHalf)
+	}
+	return u
 }
 
 // run replays the session to its end.
 func (u *runner) run() {
 	defer u.done()
-	if u.wait(u.due) {
+	if u.r.options.Live || u.wait(u.due) {
 		u.connect()
 	}
 	u.begun()
@@ -50,13 +70,18 @@ func (u *runner) run() {
 			break
 		}
 		u.handle(&i)
-		u.r.window.leave(i.cost)
 	}
 	u.unreached()
+	u.hangUp()
+	u.r.write(&session.End{ID: u.id, At: u.r.target.Now(), Reason: u.reason()})
+}
+
+// hangUp closes the connection, if there is one.
+func (u *runner) hangUp() {
 	if u.conn != nil {
 		u.conn.Close()
+		u.conn, u.pipe = nil, nil
 	}
-	u.r.write(&session.End{ID: u.id, At: u.r.target.Now(), Reason: u.reason()})
 }
 
 func (u *runner) reason() session.Reason {
@@ -66,9 +91,13 @@ func (u *runner) reason() session.Reason {
 	return session.RecordingEnded
 }
 
-// done tells the feeder that a session has ended.
+// done tells the feed that a session has ended.
 func (u *runner) done() {
-	u.r.stats.Open.Add(-1)
+	u.kill()
+	u.r.roster.remove(u)
+	if !u.left {
+		u.r.stats.Open.Add(-1)
+	}
 	u.r.runners.Done()
 	select {
 	case u.r.finished <- struct{}{}:
@@ -93,53 +122,43 @@ func (u *runner) begun() {
 }
 
 // take returns the next item, waiting for it; false at the end, or when the
-// replay is to stop.
+// replay is to stop. The first that follows after the session was given up ends
+// its connection.
 func (u *runner) take() (item, bool) {
-	if u.r.stopped() {
-		return item{}, false
+	i, ok := u.box.take(u.r.soft)
+	if !u.left && u.box.behind.Load() {
+		u.left = true
+		u.hangUp()
+		u.r.stats.Open.Add(-1)
 	}
-	if u.next == len(u.batch) {
-		batch, ok := u.box.take(u.batch, u.r.soft)
-		if !ok {
-			return item{}, false
-		}
-		u.batch, u.next = batch, 0
-	}
-	i := u.batch[u.next]
-	u.batch[u.next] = item{} // so that the event can be freed
-	u.next++
-	return i, true
-}
-
-// untake gives back the item taken last.
-func (u *runner) untake(i item) {
-	u.next--
-	u.batch[u.next] = i
+	return i, ok
 }
 
 // unreached accounts for what is left when a replay stops before its end.
 func (u *runner) unreached() {
 	for {
-		for ; u.next < len(u.batch); u.next++ {
-			i := &u.batch[u.next]
-			if c, ok := i.event.(*session.Command); ok {
-				u.skip(c, session.NotReached, i.due)
-			}
-			u.r.window.leave(i.cost)
-		}
-		// The feeder closes the mailbox soon: it has been told to stop, too.
-		batch, ok := u.box.take(nil, nil)
+		// The feed closes the mailbox soon: it has been told to stop, too.
+		i, ok := u.box.take(nil)
 		if !ok {
 			return
 		}
-		u.batch, u.next = batch, 0
+		if c, ok := i.event.(*session.Command); ok {
+			why := session.NotReached
+			if i.skip != session.NotSkipped {
+				why = i.skip
+			}
+			u.skip(c, why, i.due)
+		}
 	}
 }
 
-// wait waits until the time due, and tells whether the replay goes on.
+// wait waits until the time due, and tells whether the session goes on.
 func (u *runner) wait(due int64) bool {
+	if due == 0 {
+		return !u.r.stopped()
+	}
 	d := time.Duration(due - u.r.target.Now())
-	if due == 0 || d <= 0 {
+	if d <= 0 {
 		return !u.r.stopped()
 	}
 	if u.timer == nil {
@@ -151,21 +170,22 @@ func (u *runner) wait(due int64) bool {
 	case <-u.timer.C:
 		return true
 	case <-u.r.soft:
-		u.timer.Stop()
-		return false
+	case <-u.ctx.Done():
 	}
+	u.timer.Stop()
+	return false
 }
 
 func (u *runner) handle(i *item) {
 	switch e := i.event.(type) {
 	case *session.Command:
+		if i.skip != session.NotSkipped {
+			u.skip(e, i.skip, i.due)
+			return
+		}
 		u.command(i, e)
 	case *session.Reply:
-		u.judge.learn(e)
-		u.memory.learn(e)
-		if u.conn != nil {
-			u.conn.Learn(e)
-		}
+		u.learn(e)
 	case *session.Gap:
 		u.judge.gap(e)
 		if u.conn != nil {
@@ -173,166 +193,100 @@ func (u *runner) handle(i *item) {
 		}
 	case *session.End:
 		u.ended = true
-		u.wait(i.due)
+		if !u.r.options.Live {
+			u.wait(i.due)
+		}
 	}
 }
 
-// command replays one command: it is judged, awaited, sent, and its reply
-// written.
+// learn takes note of a recorded reply.
+func (u *runner) learn(e *session.Reply) {
+	u.judge.learn(e)
+	u.memory.learn(e)
+	if u.memory.cut != session.NotSkipped && u.start.Protocol != session.X && isOver(e) {
+		u.rejoin()
+	}
+	if u.conn != nil {
+		u.conn.Learn(e)
+	}
+}
+
+// isOver tells whether a reply says that no transaction is open.
+func isOver(e *session.Reply) bool {
+	n := len(e.Results)
+	return n > 0 && !e.Lost && e.Results[n-1].Error == nil && e.Results[n-1].Outcome != session.Text && e.Results[n-1].Status&statusInTrans == 0
+}
+
+// command replays one command, and those that go with it.
 func (u *runner) command(i *item, c *session.Command) {
-	c, v := u.rule(i, c)
+	r := u.rule(i, c)
+	for u.issue(&r) {
+		r = u.carried
+	}
+	u.carried = ruled{}
+}
+
+// issue replays one command and those that go with it: it is awaited, sent, and
+// its reply written. It tells whether another was taken that is to be issued
+// next.
+func (u *runner) issue(r *ruled) (carried bool) {
+	v := &r.verdict
+	if v.skip == session.NotSkipped {
+		v.skip = u.refuses(r.command, r.verdict)
+	}
 	if v.skip != session.NotSkipped {
-		u.skipRuled(i, c, v.skip)
-		return
+		u.skipRuled(r)
+		return false
 	}
-	if !u.wait(u.when(i)) {
-		u.skip(c, session.NotReached, i.due)
-		return
+	if u.box.behind.Load() || !u.wait(u.when(&r.item)) {
+		u.skip(r.command, u.unreachable(), r.item.due)
+		return false
 	}
-	if u.conn == nil && !u.reconnect() {
-		u.skip(c, u.unreachable(), i.due)
-		return
+	for again := false; ; again = true {
+		if u.conn == nil && !u.reconnect(r.command) {
+			u.skip(r.command, u.unreachable(), r.item.due)
+			return carried
+		}
+		if !again && u.pipe != nil && u.memory.cut == session.NotSkipped && u.box.some() {
+			if carried = u.gather(r); len(u.list) > 1 {
+				u.pipeline()
+				return carried
+			}
+			u.list[0] = ruled{}
+		}
+		if !u.send(r, again) {
+			return carried
+		}
 	}
-	if p, ok := u.conn.(Pipeline); ok {
-		u.sendAll(p, i, c, v)
-		return
-	}
-	u.send(i, c, v)
 }
 
 // rule decides about a command, which it may change: KILL is turned at the
 // replayed connection.
-func (u *runner) rule(i *item, c *session.Command) (*session.Command, verdict) {
+func (u *runner) rule(i *item, c *session.Command) ruled {
 	v := u.judge.rule(c, i.opt)
 	if v.kill != nil && v.skip == session.NotSkipped {
 		c, v.skip = u.aim(c, v.kill)
 	}
-	if v.skip == session.NotSkipped && u.memory.broken(v) {
-		v.skip = session.FailedSend
-	}
-	return c, v
+	return ruled{*i, c, v}
 }
 
 // skipRuled skips a command that may not be sent.
-func (u *runner) skipRuled(i *item, c *session.Command, why session.Skip) {
+func (u *runner) skipRuled(r *ruled) {
 	if u.conn != nil {
-		u.conn.Skipped(c, why)
+		u.conn.Skipped(r.command, r.verdict.skip)
 	}
-	u.skip(c, why, i.due)
+	u.skip(r.command, r.verdict.skip, r.item.due)
 }
 
-// when returns when a command is to be sent.
+// when returns when a command is to be sent; 0: at once.
 func (u *runner) when(i *item) int64 {
-	if u.r.options.Pace.Think && i.due > 0 && u.answered > 0 {
+	switch {
+	case u.r.options.Live:
+		return 0
+	case u.r.options.Pace.Think && i.due > 0 && u.answered > 0:
 		return max(i.due, u.answered+i.think)
 	}
 	return i.due
-}
-
-// send sends a command and writes what became of it.
-func (u *runner) send(i *item, c *session.Command, v verdict) {
-	stats := &u.r.stats
-	a, err := u.conn.Do(c, u.file)
-	switch {
-	case a.Skip != session.NotSkipped:
-		u.skip(c, a.Skip, i.due)
-	case err != nil && u.r.options.Unsent(err):
-		u.skip(c, session.FailedSend, i.due)
-	default:
-		u.sent(i, c, a, v)
-		u.memory.sent(c, v)
-		if err != nil && a.Reply == nil && c.Kind.HasReply() {
-			stats.Unanswered.Add(1)
-		}
-	}
-	u.r.write(u.pieces...) // of a Query that failed after all
-	u.pieces = u.pieces[:0]
-	if err != nil {
-		u.lost()
-	}
-	if c.Kind == session.Quit {
-		u.conn.Close()
-	}
-}
-
-// sent writes a command that was sent, and its reply.
-func (u *runner) sent(i *item, c *session.Command, a Answer, v verdict) {
-	stats := &u.r.stats
-	stats.Sent.Add(1)
-	done := outcome(u.id, c, i.due)
-	done.At, done.End = a.At, a.End
-	if i.due > 0 {
-		stats.lag(a.At - i.due)
-	}
-	u.r.write(done)
-	u.r.write(u.pieces...)
-	u.pieces = u.pieces[:0]
-	if a.Reply == nil {
-		return
-	}
-	stats.Replies.Add(1)
-	if a.Reply.Err() != nil {
-		stats.Errors.Add(1)
-	}
-	u.answered = a.Reply.Last
-	if n := len(a.Reply.Results); n > 0 && a.Reply.Results[n-1].Error == nil {
-		u.transaction(a.Reply.Results[n-1].Status, v)
-	}
-	a.Reply.ID = u.id
-	u.r.write(a.Reply)
-}
-
-// transaction takes note of whether a transaction is open: the classic protocol
-// says so, of the X Protocol the statement tells.
-func (u *runner) transaction(status uint16, v verdict) {
-	if u.start.Protocol != session.X {
-		u.inTrans = status&statusInTrans != 0
-		return
-	}
-	switch v.verb {
-	case sqltext.Begin:
-		u.inTrans = true
-	case sqltext.Commit, sqltext.Rollback:
-		u.inTrans = false
-	}
-}
-
-// skip writes a command that was not sent.
-func (u *runner) skip(c *session.Command, why session.Skip, due int64) {
-	u.r.stats.Skipped[why].Add(1)
-	u.r.write(skipped(u.id, c, why, due))
-}
-
-// outcome returns what a run says of a command: all but its payload, which the
-// recording has.
-func outcome(id uint64, c *session.Command, due int64) *session.Command {
-	return &session.Command{ID: id, Seq: c.Seq, Kind: c.Kind, Code: c.Code, Size: c.Size, Statement: c.Statement, Due: due}
-}
-
-func skipped(id uint64, c *session.Command, why session.Skip, due int64) *session.Command {
-	s := outcome(id, c, due)
-	s.Skipped = why
-	return s
-}
-
-// file gives the pieces of a file that follow a Query, each accounted for.
-func (u *runner) file() (*session.Command, bool) {
-	i, ok := u.take()
-	if !ok {
-		return nil, false
-	}
-	c, ok := i.event.(*session.Command)
-	if ok = ok && c.Kind == session.FileData; !ok || c.Cut || c.Masked {
-		u.untake(i)
-		return c, ok // not whole: the target ends the file there
-	}
-	u.r.stats.Sent.Add(1)
-	done := outcome(u.id, c, 0)
-	done.At = u.r.target.Now()
-	done.End = done.At
-	u.pieces = append(u.pieces, done)
-	u.r.window.leave(i.cost)
-	return c, true
 }
 
 // aim turns a KILL statement at the connection that replays the one that was

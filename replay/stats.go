@@ -28,9 +28,12 @@ type Stats struct {
 	// and lost their reply.
 	Lost, Reconnects, Unanswered atomic.Int64
 	// OnTime commands were sent within OnTime of when they were due; Late is the
-	// largest lag so far, and Lag the latest seen, in nanoseconds. Paced replays
-	// only.
+	// largest lag so far, and Lag that of the command sent last, in nanoseconds.
+	// Paced and live replays only. Replayer.Lag tells of what is not sent yet.
 	OnTime, Late, Lag atomic.Int64
+	// Behind sessions of a live replay were given up because the target was too
+	// slow. Caught commands were sent together with others, to catch up.
+	Behind, Caught atomic.Int64
 	// Overtaken sessions were begun although more were open than in the
 	// recording, because nothing moved.
 	Overtaken atomic.Int64
@@ -55,6 +58,11 @@ func (s *Stats) lag(d int64) {
 		s.OnTime.Add(1)
 	}
 	s.Lag.Store(max(d, 0))
+	s.late(d)
+}
+
+// late takes note of the largest lag.
+func (s *Stats) late(d int64) {
 	for old := s.Late.Load(); d > old && !s.Late.CompareAndSwap(old, d); old = s.Late.Load() {
 	}
 }
