@@ -77,12 +77,15 @@ const (
 	// AfterLoss: something of the session was not recorded before the command,
 	// so that the replay may lack what the answer rests on.
 	AfterLoss
+	// MissingState: the replay left out commands that write, and the answer may
+	// rest on what they wrote.
+	MissingState
 
 	// CauseCount is the number of causes.
 	CauseCount int = iota
 )
 
-var causeNames = [...]string{"real", "generated", "order unknown", "after lost bytes"}
+var causeNames = [...]string{"real", "generated", "order unknown", "after lost bytes", "missing state"}
 
 // String returns the cause in words.
 func (c Cause) String() string {
@@ -94,6 +97,21 @@ func (c Cause) String() string {
 
 // Name returns the cause as one word with underscores, as JSON has it.
 func (c Cause) Name() string { return strings.ReplaceAll(c.String(), " ", "_") }
+
+// CauseNamed returns the cause that Name gives the name.
+func CauseNamed(name string) (Cause, bool) {
+	for i := range causeNames {
+		if c := Cause(i); c.Name() == name {
+			return c, true
+		}
+	}
+	return 0, false
+}
+
+// ClassNamed returns the class that Name gives the name.
+func ClassNamed(name string) (Class, bool) {
+	return classNamed(strings.ReplaceAll(name, "_", " "))
+}
 
 // NotCompared tells why two replies were not compared, or not to their end.
 type NotCompared uint8

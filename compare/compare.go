@@ -36,8 +36,9 @@ const (
 )
 
 // Rules say what is compared and what counts. The zero Rules report every
-// difference and count all but column types, generated values, and the order
-// of rows where the statement has no ORDER BY.
+// difference and count all but column types, generated values, what follows
+// from writes that were left out, and the order of rows where the statement has
+// no ORDER BY.
 type Rules struct {
 	// Ignore are the classes that are not reported at all.
 	Ignore Classes
@@ -45,6 +46,9 @@ type Rules struct {
 	RowOrder OrderRule
 	// CountGenerated: differences in generated values count too.
 	CountGenerated bool
+	// CountMissing: differences that may follow from writes that the replay left
+	// out count too.
+	CountMissing bool
 	// Tolerance is the share by which the numbers of rows and of affected rows
 	// may differ without counting: 0.01 stands for one percent of the larger.
 	Tolerance float64
@@ -67,6 +71,9 @@ type Statement struct {
 	Generated bool
 	// AfterLoss: something of the session was not recorded before it.
 	AfterLoss bool
+	// MissingState: its answer may rest on what writes wrote that the replay left
+	// out. MissingDDL: on what such ones defined, too.
+	MissingState, MissingDDL bool
 }
 
 // Replies appends to dst how the replayed reply differs from the recorded one.
@@ -94,7 +101,8 @@ type comparison struct {
 	about   Statement
 	rules   *Rules
 	missing NotCompared
-	at      int // the result being compared
+	at      int  // the result being compared
+	others  bool // its rows are others, or of another number
 }
 
 func (c *comparison) replies(a, b *session.Reply) {
@@ -118,10 +126,8 @@ func (c *comparison) tail(a, b *session.Reply, n int, failed bool) {
 	case len(a.Results) == len(b.Results):
 	case a.Prepared != nil || b.Prepared != nil:
 		c.prepared(a, b)
-	case failed && a.Err() != nil:
-		c.found(ErrorGone, Real, true)
 	case failed:
-		c.found(ErrorNew, Real, true)
+		c.errors(a.Err(), b.Err())
 	default:
 		c.found(ResultCount, Real, true)
 	}
@@ -130,34 +136,39 @@ func (c *comparison) tail(a, b *session.Reply, n int, failed bool) {
 // prepared compares a Prepare that succeeded on one side only.
 func (c *comparison) prepared(a, b *session.Reply) {
 	switch {
-	case b.Err() != nil:
-		c.found(ErrorNew, Real, true)
-	case a.Err() != nil:
-		c.found(ErrorGone, Real, true)
+	case a.Err() != nil || b.Err() != nil:
+		c.errors(a.Err(), b.Err())
 	default:
 		c.found(OutcomeKind, Real, true)
 	}
+}
+
+// errors compares two errors, nil for none. One of the two is an error.
+func (c *comparison) errors(a, b *session.Error) {
+	class := ErrorOther
+	switch {
+	case a == nil:
+		class = ErrorNew
+	case b == nil:
+		class = ErrorGone
+	case a.Code == b.Code || c.equalErrors(a.Code, b.Code):
+		return
+	}
+	c.note(class, Real, true, c.errorFollows(a) && c.errorFollows(b))
 }
 
 // results compares two results, and tells whether what follows can be compared
 // too.
 func (c *comparison) results(a, b *session.Result) bool {
 	switch {
-	case a.Error != nil && b.Error != nil:
-		if a.Error.Code != b.Error.Code && !c.equalErrors(a.Error.Code, b.Error.Code) {
-			c.found(ErrorOther, Real, true)
-		}
-		return false
-	case b.Error != nil:
-		c.found(ErrorNew, Real, true)
-		return false
-	case a.Error != nil:
-		c.found(ErrorGone, Real, true)
+	case a.Error != nil || b.Error != nil:
+		c.errors(a.Error, b.Error)
 		return false
 	case a.Outcome != b.Outcome:
 		c.found(OutcomeKind, Real, true)
 		return true
 	}
+	c.others = false
 	if a.Outcome == session.Rows || a.Outcome == session.Opened {
 		c.rows(a, b)
 	}
@@ -260,16 +271,24 @@ func (c *comparison) tolerated(a, b uint64) bool {
 	return math.Abs(x-y) <= c.rules.Tolerance*max(x, y)
 }
 
-// found notes a difference.
+// found notes a difference that is no error.
 func (c *comparison) found(class Class, cause Cause, counts bool) {
+	c.others = c.others || class == RowCount || class == RowData
+	c.note(class, cause, counts, c.follows(class))
+}
+
+// note notes a difference; excused tells that it may follow from missing state.
+func (c *comparison) note(class Class, cause Cause, counts, excused bool) {
 	if c.rules.Ignore.Has(class) {
 		return
 	}
-	if c.about.AfterLoss && cause != Generated {
-		cause = AfterLoss
-	}
-	if cause == Generated && !c.rules.CountGenerated {
+	switch {
+	case cause == Generated && !c.rules.CountGenerated:
 		counts = false
+	case excused && (counts || cause == Real):
+		cause, counts = MissingState, counts && c.rules.CountMissing
+	case cause != Generated && c.about.AfterLoss:
+		cause = AfterLoss
 	}
 	c.list = append(c.list, Difference{Class: class, Cause: cause, Counts: counts, Result: c.at})
 }

@@ -14,7 +14,7 @@ import (
 
 // TestScripts: testdata/scripts has pairs of replies and what is said about them.
 //
-//	compare [order-by] [open-limit] [generated] [after-loss] [ignore=a] [tolerance=x] [row-order=counts|ignored]
+//	compare [order-by] [open-limit] [generated] [after-loss] [missing-state] [missing-ddl] [ignore=a] [tolerance=x] [row-order=counts|ignored]
 //	recorded REPLY
 //	replayed REPLY
 //
@@ -64,7 +64,8 @@ func flags(s Statement) string {
 func compareCommand(t *testing.T, d *datadriven.TestData) string {
 	var rules Rules
 	about := Statement{OrderBy: d.HasArg("order-by"), OpenLimit: d.HasArg("open-limit"),
-		Generated: d.HasArg("generated"), AfterLoss: d.HasArg("after-loss")}
+		Generated: d.HasArg("generated"), AfterLoss: d.HasArg("after-loss"),
+		MissingState: d.HasArg("missing-state"), MissingDDL: d.HasArg("missing-ddl")}
 	for _, arg := range d.CmdArgs {
 		value := strings.Join(arg.Vals, ",")
 		var err error
@@ -77,6 +78,8 @@ func compareCommand(t *testing.T, d *datadriven.TestData) string {
 			rules.RowOrder = map[string]OrderRule{"counts": OrderCounts, "ignored": OrderIgnored}[value]
 		case "count-generated":
 			rules.CountGenerated = true
+		case "count-missing":
+			rules.CountMissing = true
 		case "other-seed":
 			rules.NoDigests = true
 		case "equal-errors":

@@ -46,7 +46,8 @@ func drawResult(t *rapid.T) session.Result {
 
 func drawStatement(t *rapid.T) Statement {
 	return Statement{OrderBy: rapid.Bool().Draw(t, "order"), OpenLimit: rapid.Bool().Draw(t, "limit"),
-		Generated: rapid.Bool().Draw(t, "generated"), AfterLoss: rapid.Bool().Draw(t, "loss")}
+		Generated: rapid.Bool().Draw(t, "generated"), AfterLoss: rapid.Bool().Draw(t, "loss"),
+		MissingState: rapid.Bool().Draw(t, "missing"), MissingDDL: rapid.Bool().Draw(t, "missing ddl")}
 }
 
 // clone returns a deep copy, so that no comparison is true by identity.

@@ -18,6 +18,9 @@ type accountTotals struct {
 	compared, noReply uint64
 	reasons           reasons
 	different         uint64
+	// leftOut are commands that write, or may, and that one side left out; excused
+	// are compared ones that differ, but only in what follows from that.
+	leftOut, excused uint64
 	// unread are sessions in TLS of which no command was seen.
 	unread uint64
 }
@@ -49,22 +52,21 @@ func (b *Builder) stray(side int, c *session.Command) {
 // returned counts a command whose entry was given up when only the other side
 // had been seen.
 func (b *Builder) returned(side int, c *session.Command) {
+	b.open[1-side]--
 	b.accountSide(side, c)
 	if side == recorded {
 		b.account.reasons.apart++
 	}
 }
 
-// count adds an entry to the figures of its class and of its sides. What a
-// recorded command took counts once, however many copies were replayed.
+// count adds an entry to the figures of its class and of its sides.
 func (b *Builder) count(e *entry) {
 	for side := range e.sides {
 		h := &e.sides[side]
-		first := side == replayed || b.options.Sides == TwoRuns || e.join.key.copy == 0
-		if !h.commanded || h.skipped != session.NotSkipped || !first {
+		if !h.commanded || h.skipped != session.NotSkipped || !b.firstOf(e, side) {
 			continue
 		}
-		if h.replied {
+		if h.replied && !h.overlapped {
 			b.sides[side].took.add(h.took)
 			b.sides[side].first.add(h.first)
 		}
@@ -75,6 +77,12 @@ func (b *Builder) count(e *entry) {
 	if e.class != nil && e.sides[recorded].commanded && e.join.key.copy == 0 {
 		e.class.appear(e)
 	}
+}
+
+// firstOf tells whether a side's times of an entry count: what a recorded command
+// took counts once, however many copies were replayed.
+func (b *Builder) firstOf(e *entry, side int) bool {
+	return side == replayed || b.options.Sides == TwoRuns || e.join.key.copy == 0
 }
 
 // appear takes note of who ran the class and when.
@@ -105,10 +113,14 @@ func (b *Builder) sample(e *entry, x, y *session.Reply) {
 		side = recorded
 	}
 	h := &e.sides[side]
-	if e.class.sample.At != "" && (!h.replied || h.took <= e.class.sampled) {
+	took := h.took
+	if !h.replied || h.overlapped {
+		took = 0
+	}
+	if e.class.sample.At != "" && took <= e.class.sampled {
 		return
 	}
-	e.class.sampled = h.took
+	e.class.sampled = took
 	e.class.sample = b.example(e, x, y)
 }
 
@@ -120,10 +132,11 @@ func (b *Builder) example(e *entry, x, y *session.Reply) Example {
 		at = p.at
 	}
 	ex := Example{Session: e.join.key.of, Copy: e.join.key.copy, Seq: e.seq, At: stamp(at),
-		Command: e.kind.String(), prepared: e.kind.OnStatement(),
+		Command: e.kind.String(), Prepared: e.kind.OnStatement(),
 		User: printable([]byte(e.user)), Schema: printable([]byte(e.schema)),
 		SQL: printable(e.text), Bytes: e.textBytes, Cut: e.textBytes > len(e.text), Masked: e.masked,
-		RecordedTook: us(p.took), ReplayedTook: us(q.took), answered: [2]bool{p.replied, q.replied}}
+		RecordedTook: us(p.took), ReplayedTook: us(q.took),
+		RecordedMissing: p.commanded && !p.replied, ReplayedMissing: q.commanded && !q.replied}
 	if p.commanded {
 		ex.Recorded = reading(compare.Answer(x))
 	}
@@ -154,6 +167,7 @@ type sideTotals struct {
 	from, to                    int64
 	sessions, joined, encrypted uint64
 	refused                     uint64
+	told                        uint64 // of those joined, with their state
 	commands, replies, errors   uint64
 	rows, bytes                 uint64
 	masked, cut                 uint64
@@ -202,6 +216,7 @@ func (s *sideTotals) see(e session.Event) {
 func (s *sideTotals) start(e *session.Start) {
 	s.sessions++
 	s.joined += one(e.Joined)
+	s.told += one(toldState(e))
 	s.encrypted += one(e.Encrypted)
 	s.refused += one(e.Refused != nil)
 	if e.ServerVersion != "" {

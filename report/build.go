@@ -22,8 +22,12 @@ const (
 
 const (
 	// maxSessions is how many sessions are held that one side has ended and the
-	// other not yet begun. Beyond it the oldest are forgotten, and counted.
+	// other not yet begun, or fewer, as far as memory goes: each may take
+	// sessionCost bytes, but minSessions are held in any case. Beyond it the oldest
+	// are forgotten, and counted.
 	maxSessions = 1 << 18
+	minSessions = 1 << 10
+	sessionCost = 1024
 	// onTime is how far from its due time a send may be to be on time.
 	onTime = 5e6
 )
@@ -56,20 +60,22 @@ type Builder struct {
 	withSource, hadSource bool
 	// over: the side's stream has come to its end.
 	over [2]bool
+	left leftOut
+	// leavesWrites: the replay leaves out all writes.
+	leavesWrites bool
+	// open counts, by the side that was seen, the commands given up whose other
+	// side has not come.
+	open   [2]uint64
+	gaveUp uint64 // entries
+	totals totals
+	recent [2]recent
+	// together counts commands whose times are not compared because they were sent
+	// before the reply to the one before: on the replayed side only, or already
+	// when they were recorded.
+	together, togetherRecorded uint64
 	// stopped: the run says that it was stopped before its end, so that what it
 	// does not mention was not reached.
 	stopped bool
-}
-
-// source is a recorded session that texts come from.
-type source struct {
-	user, schema string
-	lossy        bool
-	unread       bool
-	protocol     session.Protocol
-	commands     uint64
-	// known is the highest sequence number seen.
-	known uint64
 }
 
 // joinKey names a session of both sides.
@@ -94,15 +100,19 @@ type joined struct {
 	sourceEnded bool
 	described   uint64
 	apart       apart
+	last        [2]int64 // when the latest reply ended
+	lacks       lacks
 }
 
 // New returns a Builder.
 func New(o Options) *Builder {
 	o.setDefaults()
 	b := &Builder{options: o, statements: newStatements(o.MaxClasses), sources: map[uint64]*source{},
-		joins: map[joinKey]*joined{}, maxIdle: maxSessions}
+		joins: map[joinKey]*joined{}, maxIdle: min(max(o.Memory/sessionCost, minSessions), maxSessions)}
 	b.runs[recorded], b.runs[replayed] = map[uint64]*joined{}, map[uint64]*joined{}
+	b.leavesWrites = o.LeavesWrites && o.Sides == CaptureAndRun
 	b.over[replayed] = o.Sides == CaptureAlone
+	b.spares.most = min(max(o.Memory/8/entryCost, minSpare), maxSpare)
 	return b
 }
 
@@ -145,6 +155,7 @@ func (b *Builder) capture(e session.Event) {
 	switch e := e.(type) {
 	case *session.Start:
 		b.source(e.ID).begin(e)
+		b.prepared(e)
 		if side {
 			b.eachCopy(e.ID, func(j *joined) { j.begun[recorded] = true })
 		}
@@ -158,7 +169,7 @@ func (b *Builder) capture(e session.Event) {
 		}
 	case *session.Gap:
 		if e.ID != 0 {
-			b.source(e.ID).lossy = true
+			b.source(e.ID).gap(e)
 		}
 	case *session.End:
 		b.texts.See(e)
@@ -195,137 +206,6 @@ func (b *Builder) join(k joinKey) *joined {
 	return j
 }
 
-func (b *Builder) source(id uint64) *source {
-	s := b.sources[id]
-	if s == nil {
-		s = &source{}
-		b.sources[id] = s
-	}
-	return s
-}
-
-func (s *source) begin(e *session.Start) {
-	s.login(&e.Login)
-	s.lossy = e.Joined
-	s.unread = e.Unread()
-	s.protocol = e.Protocol
-}
-
-func (s *source) login(l *session.Login) {
-	s.user, s.schema = keep(l.User, maxNameBytes), keep(l.Schema, maxNameBytes)
-}
-
-// reply takes note of a changed schema.
-func (s *source) reply(r *session.Reply) {
-	for i := range r.Results {
-		for _, c := range r.Results[i].Changes {
-			if c.Kind == session.SchemaChange {
-				s.schema = keep(c.Value, maxNameBytes)
-			}
-		}
-	}
-}
-
-func (b *Builder) captureCommand(c *session.Command, side bool) {
-	s := b.source(c.ID)
-	s.commands++
-	s.known = max(s.known, c.Seq)
-	class, sql := b.classOf(c)
-	for i := range b.options.Copies {
-		j := b.join(b.key(c.ID, i))
-		if side {
-			j.known[recorded] = max(j.known[recorded], c.Seq)
-		}
-		if side && j.apart.returns(recorded, c.Seq, j.entries) {
-			b.returned(recorded, c)
-			continue
-		}
-		e := b.entry(j, c.Seq)
-		b.describe(e, c, class, sql, s)
-		if side {
-			b.command(e, recorded, c)
-		} else {
-			j.described = max(j.described, c.Seq)
-			b.done(e, nil, nil)
-		}
-	}
-	s.change(c)
-	b.see(c)
-}
-
-// see tells the texts of a command. Texts keeps the text of a Prepare, so it
-// gets a copy that does not hold on to the event's memory.
-func (b *Builder) see(c *session.Command) {
-	if c.Kind == session.Prepare {
-		c = &session.Command{ID: c.ID, Seq: c.Seq, Kind: c.Kind, SQL: b.statements.share(c.SQL)}
-	}
-	b.texts.See(c)
-}
-
-// change takes note of what a command changes in its session.
-func (s *source) change(c *session.Command) {
-	switch {
-	case c.Kind == session.UseSchema && len(c.Payload) > 1:
-		s.schema = string(c.Payload[1:min(len(c.Payload), 1+maxNameBytes)])
-	case c.Kind == session.ChangeUser && c.Login != nil:
-		s.login(c.Login)
-	}
-}
-
-// classOf returns the class of a command, nil for kinds that get no reply, and
-// the text that it runs.
-func (b *Builder) classOf(c *session.Command) (*class, []byte) {
-	if !c.Kind.HasReply() {
-		return nil, nil
-	}
-	g := groupOf(c.Kind)
-	if g == commands {
-		return b.statements.ofKind(c.Kind), nil
-	}
-	sql := b.texts.SQL(c)
-	if sql == nil {
-		return b.statements.ofKind(c.Kind), nil
-	}
-	o := b.dialects.Options(c.ID)
-	o.Guessed = false // the likeliest reading does for a fingerprint
-	return b.statements.ofText(g, sql, o), sql
-}
-
-// describe fills in what the capture says of a command.
-func (b *Builder) describe(e *entry, c *session.Command, class *class, sql []byte, s *source) {
-	e.described = true
-	e.protocol, e.kind, e.class, e.at = s.protocol, c.Kind, class, c.At
-	e.statement, e.size, e.masked, e.lossy = c.Statement, c.Size, c.Masked, s.lossy
-	e.user, e.schema = s.user, s.schema
-	e.text = append(e.text[:0], sql[:min(len(sql), b.options.ExampleBytes)]...)
-	e.textBytes = len(sql)
-	e.payload = e.payload[:0]
-	if b.options.Params != nil && hasParams(c.Kind, s.protocol) && len(c.Payload) <= b.options.ExampleBytes {
-		e.payload = append(e.payload, c.Payload...)
-	}
-	b.entries.grow(e, len(e.text)+len(e.payload))
-}
-
-// hasParams tells whether commands of a kind may carry parameters.
-func hasParams(k session.Kind, p session.Protocol) bool {
-	return k == session.Execute || p == session.X && (k == session.Query || k == session.OpenCursor)
-}
-
-func (b *Builder) captureEnd(e *session.End, side bool) {
-	s := b.source(e.ID)
-	if s.unread && s.commands == 0 {
-		b.account.unread++
-	}
-	delete(b.sources, e.ID)
-	b.eachCopy(e.ID, func(j *joined) {
-		if side {
-			b.end(j, recorded)
-		}
-		j.sourceEnded = true
-		b.setIdle(j)
-	})
-}
-
 // run takes an event of a run.
 func (b *Builder) run(side int, e session.Event) {
 	if start, ok := e.(*session.Start); ok {
@@ -348,6 +228,7 @@ func (b *Builder) run(side int, e session.Event) {
 		j.known[side] = max(j.known[side], e.Seq)
 		if j.apart.returns(side, e.Seq, j.entries) {
 			b.returned(side, e)
+			b.returnedLeft(j, side, e)
 			return
 		}
 		b.command(b.entry(j, e.Seq), side, e)

@@ -25,6 +25,8 @@ type class struct {
 	item        string
 	tables      []table
 	about       compare.Statement
+	effect      effect
+	touch       touch
 	explain     bool
 	isOther     bool
 
@@ -60,8 +62,10 @@ func (f *figures) add(h *half) {
 	if h.failed {
 		f.errors++
 	}
-	f.took.add(h.took)
-	f.first.add(h.first)
+	if !h.overlapped {
+		f.took.add(h.took)
+		f.first.add(h.first)
+	}
 }
 
 // reasons counts why commands were not compared: by what a replay skipped, by

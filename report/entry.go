@@ -15,9 +15,11 @@ const (
 	// entryCost and resultCost stand for the fixed sizes when memory is counted.
 	entryCost  = 1200
 	resultCost = 256
-	// maxSpare is how many entries are kept for use again, and maxSpareBytes
-	// how large each may be.
-	maxSpare      = 1024
+	// maxSpare is how many entries are kept for use again, or fewer, as far as an
+	// eighth of the memory goes, but minSpare in any case; maxSpareBytes is how
+	// large each may be.
+	maxSpare      = 1 << 13
+	minSpare      = 64
 	maxSpareBytes = 16 << 10
 	// longest is the longest time that a command can take; what seems longer
 	// has a wrong clock.
@@ -57,10 +59,13 @@ type half struct {
 	replied          bool
 	failed           bool
 	lossy            bool
-	skipped          session.Skip
-	at               int64
-	took, first      int64
-	rows, bytes      uint64
+	// overlapped: it was sent before the reply to the command before it had come,
+	// so that its times say nothing of itself.
+	overlapped  bool
+	skipped     session.Skip
+	at          int64
+	took, first int64
+	rows, bytes uint64
 	// reply is a copy of the reply, when held is set.
 	reply session.Reply
 	held  bool
@@ -171,7 +176,10 @@ func (l *ages) grow(e *entry, bytes int) {
 }
 
 // spares keeps entries for use again, with the memory that they have.
-type spares struct{ list []*entry }
+type spares struct {
+	list []*entry
+	most int
+}
 
 func (s *spares) take() *entry {
 	if n := len(s.list); n > 0 {
@@ -183,7 +191,7 @@ func (s *spares) take() *entry {
 }
 
 func (s *spares) give(e *entry) {
-	if len(s.list) >= maxSpare || e.cost > maxSpareBytes {
+	if len(s.list) >= s.most || e.cost > maxSpareBytes {
 		return
 	}
 	clean := entry{text: e.text[:0], payload: e.payload[:0]}

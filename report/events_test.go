@@ -12,8 +12,9 @@ import (
 
 // A script is events as text, one a line:
 //
-//	start 7 [of=1] [copy=1] [user=u] [schema=s] [version=v] [joined] [encrypted] [refused=1045]
+//	start 7 [of=1] [copy=1] [user=u] [schema=s] [version=v] [joined] [told[=UNKNOWN]] [encrypted] [refused=1045]
 //	7: KIND [#STATEMENT] [TEXT] [=> ANSWER]     a command, and its reply if there is one
+//	reply 7.2 ANSWER                            a reply that comes later
 //	gap 7 REASON [lost=9]
 //	end 7 REASON
 //	wait 1s
@@ -22,20 +23,23 @@ import (
 // themselves; "7.9: ..." gives one. An ANSWER is "skipped REASON", or results
 // joined by " + " ("ok affected=1 id=2 warnings=1", "rows 3 digest=5/6",
 // "error 1146 text", "prepared #3 2 1"), then "took=2ms", "first=1ms", "lost".
-// Before "=>", "late=3ms" gives a due time, "masked" and "cut" are flags.
+// Before "=>", "late=3ms" gives a due time, "masked", "cut" and "together" (sent
+// with the command before) are flags. "told" stands for a session's state, with
+// statement 9 prepared.
 // Commands come a millisecond after the event before them.
 type script struct {
-	t   testing.TB
-	now int64
-	seq map[uint64]uint64
-	out []session.Event
+	t    testing.TB
+	now  int64
+	seq  map[uint64]uint64
+	sent map[uint64]int64 // when a session's last command was
+	out  []session.Event
 }
 
 // scriptBegin is when scripts begin: 2026-01-02 03:04:05 UTC.
 const scriptBegin = 1767323045e9
 
 func newScript(t testing.TB) *script {
-	return &script{t: t, now: scriptBegin, seq: map[uint64]uint64{}}
+	return &script{t: t, now: scriptBegin, seq: map[uint64]uint64{}, sent: map[uint64]int64{}}
 }
 
 func (s *script) parse(text string) []session.Event {
@@ -55,6 +59,10 @@ func (s *script) line(line string) {
 	switch words[0] {
 	case "start":
 		s.start(words)
+	case "reply":
+		id, seq, _ := strings.Cut(words[1], ".")
+		c := &session.Command{ID: s.number(id), Seq: s.number(seq), At: s.sent[s.number(id)]}
+		s.emit(s.reply(c, strings.Join(words[2:], " ")))
 	case "gap":
 		f := s.fields(words[2:])
 		s.emit(&session.Gap{ID: s.number(words[1]), At: s.now, Reason: s.reason(f.rest), Lost: s.number(f.get("lost"))})
@@ -75,6 +83,12 @@ func (s *script) start(words []string) {
 	if code := f.get("refused"); code != "" {
 		e.Refused = &session.Error{Code: uint16(s.number(code))}
 	}
+	if f.has("told") {
+		e.State = &session.State{Prepared: []session.PreparedState{{Statement: 9, SQL: []byte("select told from t where id = ?")}}}
+		if unknown := f.get("told"); unknown != "" {
+			e.State.Unknown = []string{unknown}
+		}
+	}
 	s.emit(e)
 }
 
@@ -94,6 +108,10 @@ func (s *script) command(line string) {
 	f := s.fields(strings.Fields(what))
 	c.Kind = s.kind(f.rest[0])
 	c.Masked, c.Cut = f.has("masked"), f.has("cut")
+	if f.has("together") {
+		c.At, c.End = s.sent[c.ID], s.sent[c.ID]
+	}
+	s.sent[c.ID] = c.At
 	if late := f.get("late"); late != "" {
 		c.Due = c.At - int64(s.duration(late))
 	}
@@ -180,7 +198,8 @@ type fields struct {
 
 // flagsAndKeys are the words that fields takes out of a text.
 var flagsAndKeys = map[string]bool{"of": true, "copy": true, "user": true, "schema": true, "version": true, "joined": true,
-	"encrypted": true, "refused": true, "lost": true, "took": true, "first": true, "late": true, "masked": true, "cut": true}
+	"encrypted": true, "refused": true, "lost": true, "took": true, "first": true, "late": true, "masked": true, "cut": true,
+	"together": true, "told": true}
 
 func (s *script) fields(words []string) fields {
 	f := fields{values: map[string]string{}}

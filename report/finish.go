@@ -10,38 +10,6 @@ import (
 	"myreplay/session"
 )
 
-// Finish ends the streams and returns the report. The Builder is of no use
-// after it.
-func (b *Builder) Finish() *Report {
-	b.sourceEnd()
-	b.streamEnd(recorded)
-	b.streamEnd(replayed)
-	for _, j := range b.joins {
-		b.closeApart(j)
-	}
-	for _, s := range b.sources {
-		if s.unread && s.commands == 0 {
-			b.account.unread++
-		}
-	}
-	b.account.extra += b.account.strays
-	r := &Report{Schema: SchemaVersion, Sides: sidesNames[b.options.Sides], Folded: b.statements.other != nil}
-	r.Recorded = b.sides[recorded].model(b.options.RecordedName)
-	if b.options.Sides != CaptureAlone {
-		r.Replayed = b.sides[replayed].model(b.options.ReplayedName)
-	}
-	if b.lag.count > 0 {
-		r.Lag = &Lag{Times: b.lag.model(), OnTime: 1 - float64(b.late)/float64(b.lag.count)}
-	}
-	b.speeds(r)
-	b.setClasses(r)
-	b.setAccount(r)
-	b.setDifferences(r)
-	b.setUnknown(r)
-	b.setVerdict(r)
-	return r
-}
-
 // stamp returns a time as RFC 3339 in UTC, with microseconds.
 func stamp(ns int64) string {
 	return time.Unix(0, ns).UTC().Format("2006-01-02T15:04:05.000000Z")
@@ -169,23 +137,25 @@ func (c *class) model(rank int, replay bool) Class {
 	m := Class{Rank: rank, ID: c.hex(), Kind: groupNames[c.group], Item: c.item,
 		Fingerprint: c.fingerprint, Users: c.users.model(), Schemas: c.schemas.model(), From: stamp(c.from), To: stamp(c.to),
 		Recorded: c.sides[recorded].model(), Compared: c.compared, Different: c.different,
-		NotCompared: c.notCompared.model(), tables: c.tables, explain: c.explain}
+		NotCompared: c.notCompared.model(), tables: c.tables, Explain: c.explain}
 	for _, t := range c.tables {
 		m.Tables = append(m.Tables, t.String())
 	}
 	if c.sample.At != "" {
-		m.Sample = &c.sample
+		sample := c.sample
+		m.Sample = &sample
 	}
 	if replay {
 		stats := c.sides[replayed].model()
 		m.Replayed = &stats
 		m.Speed, m.Pairs, m.Ratio, m.P = c.speed, c.pairs.pairs, c.shift.ratio, c.shift.p
 	}
-	slices.SortStableFunc(c.tallies, func(x, y *tally) int {
+	tallies := slices.Clone(c.tallies)
+	slices.SortStableFunc(tallies, func(x, y *tally) int {
 		return cmp.Or(cmp.Compare(y.counted, x.counted), cmp.Compare(y.commands, x.commands), compareKeys(x.key, y.key))
 	})
-	for _, t := range c.tallies {
-		m.Differences = append(m.Differences, ClassDifference{t.key.class.Name(), t.key.cause.Name(), t.commands, t.counted, some(t.examples), t.key})
+	for _, t := range tallies {
+		m.Differences = append(m.Differences, ClassDifference{t.key.class.Name(), t.key.cause.Name(), t.commands, t.counted, some(slices.Clip(t.examples)), t.key})
 	}
 	return m
 }
@@ -230,49 +200,12 @@ func (b *Builder) setDifferences(r *Report) {
 			}
 		}
 	}
-	slices.SortFunc(r.Differences, func(x, y DifferenceTotal) int {
+	sortTotals(r.Differences)
+}
+
+// sortTotals puts those first that count, then those that are many.
+func sortTotals(list []DifferenceTotal) {
+	slices.SortFunc(list, func(x, y DifferenceTotal) int {
 		return cmp.Or(cmp.Compare(y.Counted, x.Counted), cmp.Compare(y.Commands, x.Commands), compareKeys(x.key, y.key))
 	})
-}
-
-// setAccount fills in the account and tells whether it closes.
-func (b *Builder) setAccount(r *Report) {
-	a := &b.account
-	r.Account = Account{Copies: b.options.Copies * int(b.pass+1), Missing: a.missing, Extra: a.extra, Closes: a.missing == 0 && a.extra == 0,
-		Compared: a.compared, NoReply: a.noReply, NotCompared: some(a.reasons.model()), Kinds: []KindAccount{}}
-	all := KindAccount{Kind: "all"}
-	var skipped [session.SkipCount]uint64
-	for kind := range session.KindCount {
-		k := KindAccount{Kind: session.Kind(kind).String(), Recorded: a.recorded[kind]}
-		run := &a.run[kind]
-		k.Sent, k.FailedToSend, k.NotReached = run[session.NotSkipped], run[session.FailedSend], run[session.NotReached]
-		k.Skipped = countSkips(run)
-		for i, n := range run {
-			skipped[i] += n
-		}
-		if b.options.Sides == CaptureAlone {
-			r.Account.Closes = true
-		} else if k.Recorded != k.Sent+k.SkippedTotal()+k.FailedToSend+k.NotReached {
-			r.Account.Closes = false
-		}
-		if k.Recorded+k.Sent+k.SkippedTotal()+k.FailedToSend+k.NotReached > 0 {
-			r.Account.Kinds = append(r.Account.Kinds, k)
-		}
-		all.Recorded += k.Recorded
-	}
-	all.Sent, all.FailedToSend, all.NotReached = skipped[session.NotSkipped], skipped[session.FailedSend], skipped[session.NotReached]
-	all.Skipped = countSkips(&skipped)
-	r.Account.KindAccount = all
-}
-
-// countSkips returns the skips that have a reason of their own.
-func countSkips(list *[session.SkipCount]uint64) (counts []Count) {
-	for i, n := range list {
-		switch s := session.Skip(i); {
-		case n == 0 || s == session.NotSkipped || s == session.FailedSend || s == session.NotReached:
-		default:
-			counts = append(counts, Count{s.String(), n})
-		}
-	}
-	return counts
 }

@@ -3,7 +3,6 @@ package report
 import (
 	"slices"
 
-	"myreplay/compare"
 	"myreplay/session"
 )
 
@@ -105,6 +104,9 @@ func (b *Builder) closeApart(j *joined) {
 	b.account.reasons.missing += j.apart.count[recorded]
 	b.account.reasons.apart -= j.apart.count[recorded]
 	b.account.extra += j.apart.count[replayed]
+	for side := range b.open {
+		b.open[side] -= j.apart.count[side]
+	}
 	j.apart = apart{}
 }
 
@@ -133,6 +135,9 @@ func (b *Builder) command(e *entry, side int, c *session.Command) {
 	if b.isOver(e.join, other) && !e.sides[other].commanded {
 		e.sides[other].final = true
 	}
+	if side == replayed && c.Skipped == session.SkipWrite {
+		b.leftWrites()
+	}
 	if c.Skipped != session.NotSkipped || !c.Kind.HasReply() {
 		h.final = true
 		b.done(e, nil, nil)
@@ -153,13 +158,21 @@ func (b *Builder) reply(j *joined, side int, r *session.Reply) {
 	if seq, ok := q.front(); ok && seq == r.Seq {
 		q.pop()
 	}
+	before := j.last[side]
+	j.last[side] = max(before, r.Last)
 	e := j.entries[r.Seq]
 	if e == nil || !e.sides[side].commanded || e.sides[side].final {
 		return
 	}
-	e.sides[side].answer(r)
-	b.backwards += one(r.Last < e.sides[side].at)
+	h := &e.sides[side]
+	h.answer(r)
+	h.overlapped = h.at < before && b.options.Sides != CaptureAlone
+	b.backwards += one(r.Last < h.at)
+	if !h.overlapped && b.firstOf(e, side) {
+		b.recent[side].add(h.took)
+	}
 	if side == recorded {
+		b.written(e)
 		b.done(e, r, nil)
 	} else {
 		b.done(e, nil, r)
@@ -184,6 +197,8 @@ func (b *Builder) end(j *joined, side int) {
 	j.ended[side] = true
 	if !b.isRun(side) {
 		b.absent(j, side)
+	} else if b.options.Sides == CaptureAndRun && !j.begun[recorded] && !b.over[recorded] {
+		b.addIdle(j) // begun again when it was over in the recording, or told early
 	}
 	b.dropSession(j)
 }
@@ -232,14 +247,25 @@ func (b *Builder) setIdle(j *joined) {
 	if b.over[replayed] || j.begun[replayed] || b.options.Sides == TwoRuns && j.begun[recorded] {
 		return
 	}
+	b.addIdle(j)
+}
+
+// addIdle notes a session of which one side has ended and the other not begun.
+func (b *Builder) addIdle(j *joined) {
+	if len(j.entries) == 0 {
+		j.entries, j.waiting = nil, [2]queue{}
+	}
 	b.idle = append(b.idle, j.key)
 	if len(b.idle) <= b.maxIdle {
 		return
 	}
 	b.idle = slices.DeleteFunc(b.idle, func(k joinKey) bool {
 		j := b.joins[k]
-		return j == nil || j.begun[replayed]
+		return j == nil || j.begun[replayed] && (j.begun[recorded] || b.options.Sides == TwoRuns)
 	})
+	if len(b.idle) <= b.maxIdle*3/4 {
+		return
+	}
 	for len(b.idle) > b.maxIdle/2 {
 		b.forget(b.joins[b.idle[0]])
 		b.idle = b.idle[1:]
@@ -248,7 +274,10 @@ func (b *Builder) setIdle(j *joined) {
 
 // forget gives up a session of which only one side was seen.
 func (b *Builder) forget(j *joined) {
-	b.forgotten++
+	if j == nil {
+		return // it was in the list twice
+	}
+	b.forgotten += one(j.begun[recorded] || len(j.entries) > 0)
 	for side := range j.ended {
 		j.ended[side] = true
 		b.absent(j, side)
@@ -256,10 +285,20 @@ func (b *Builder) forget(j *joined) {
 	b.dropSession(j)
 }
 
-// trim gives up the oldest entries while more memory is held than allowed.
+// oldestShare: of so many entries that are given up one is the oldest.
+const oldestShare = 16
+
+// trim gives up entries while more memory is held than allowed: mostly those that
+// came last, so that of a side that lags by more than there is memory for, a part
+// of the commands is still compared; but also the oldest, whose other side may
+// never come.
 func (b *Builder) trim() {
 	for b.entries.bytes > b.options.Memory {
-		b.giveUp(b.entries.first)
+		e := b.entries.last
+		if b.gaveUp++; b.gaveUp%oldestShare == 0 {
+			e = b.entries.first
+		}
+		b.giveUp(e)
 	}
 }
 
@@ -274,6 +313,7 @@ func (b *Builder) giveUp(e *entry) {
 		b.notCompared(e, func(r *reasons) *uint64 { return &r.apart })
 	} else if e.sides[seen].commanded {
 		j.apart.add(seen, e.seq)
+		b.open[seen]++
 		b.count(e)
 		if seen == recorded {
 			b.notCompared(e, func(r *reasons) *uint64 { return &r.apart })
@@ -309,123 +349,4 @@ func (b *Builder) done(e *entry, x, y *session.Reply) {
 // isDescribed tells whether the capture has said what it says of an entry.
 func (b *Builder) isDescribed(e *entry) bool {
 	return e.described || b.options.Sides != TwoRuns || !b.withSource || e.seq <= e.join.described
-}
-
-// finish accounts for an entry of which both sides are final.
-func (b *Builder) finish(e *entry, x, y *session.Reply) {
-	p, q := &e.sides[recorded], &e.sides[replayed]
-	if !e.described && e.kind.HasReply() && p.commanded {
-		e.class = b.statements.ofKind(e.kind)
-	}
-	b.count(e)
-	switch {
-	case b.options.Sides == CaptureAlone:
-		b.sample(e, x, nil)
-	case !p.commanded && q.commanded:
-		b.account.extra++
-	case !p.commanded:
-	case !q.commanded && b.stopped:
-		b.account.run[min(int(e.kind), session.KindCount-1)][session.NotReached]++
-		b.notCompared(e, func(r *reasons) *uint64 { return skipOf(r, session.NotReached) })
-	case !q.commanded:
-		b.account.missing++
-		b.notCompared(e, func(r *reasons) *uint64 { return &r.missing })
-	case q.skipped != session.NotSkipped:
-		b.notCompared(e, func(r *reasons) *uint64 { return skipOf(r, q.skipped) })
-	case p.skipped != session.NotSkipped:
-		b.notCompared(e, func(r *reasons) *uint64 { return skipOf(r, p.skipped) })
-	case !e.kind.HasReply():
-		b.account.noReply++
-	default:
-		b.compare(e, x, y)
-	}
-}
-
-func skipOf(r *reasons, s session.Skip) *uint64 {
-	return &r.skipped[min(int(s), session.SkipCount-1)]
-}
-
-// notCompared counts an entry for a reason, in its class and in all.
-func (b *Builder) notCompared(e *entry, reason func(*reasons) *uint64) {
-	*reason(&b.account.reasons)++
-	if e.class != nil {
-		*reason(&e.class.notCompared)++
-	}
-}
-
-// pairless are the classes of differences after which the times of the two
-// sides say nothing: something else was done.
-var pairless = compare.Of(compare.ErrorNew, compare.ErrorGone, compare.ErrorOther, compare.ResultCount,
-	compare.OutcomeKind, compare.Shape, compare.RowCount)
-
-// compare compares the two replies of an entry.
-func (b *Builder) compare(e *entry, x, y *session.Reply) {
-	var why compare.NotCompared
-	b.list, why = compare.Replies(b.list[:0], x, y, e.about(), &b.options.Rules)
-	counts, pair := false, x != nil && y != nil && !e.sides[recorded].failed && !e.sides[replayed].failed
-	for i, d := range b.list {
-		counts = counts || d.Counts
-		pair = pair && !pairless.Has(d.Class)
-		b.tally(e, i, x, y)
-	}
-	if pair {
-		p, q := e.sides[recorded].took, e.sides[replayed].took
-		e.class.pairs.add(p, q)
-		b.speed.add(p, q)
-	}
-	b.sample(e, x, y)
-	switch {
-	case counts:
-		e.class.different++
-		b.account.different++
-		fallthrough
-	case why == compare.Compared:
-		e.class.compared++
-		b.account.compared++
-	default:
-		b.notCompared(e, func(r *reasons) *uint64 { return &r.replies[why] })
-	}
-}
-
-// tally counts difference i of the list, with an example if there is room. A
-// command counts once for each class and cause, and counts against the target
-// once if any of them does.
-func (b *Builder) tally(e *entry, i int, x, y *session.Reply) {
-	d := b.list[i]
-	key := tallyKey{d.Class, d.Cause}
-	counted := d.Counts
-	for j, other := range b.list {
-		if (tallyKey{other.Class, other.Cause}) == key {
-			if j < i {
-				return
-			}
-			counted = counted || other.Counts
-		}
-	}
-	t := e.class.tally(key)
-	t.commands++
-	if counted {
-		t.counted++
-	}
-	if len(t.examples) < b.options.MaxExamples {
-		t.examples = append(t.examples, b.example(e, x, y))
-		t.examples[len(t.examples)-1].Evidence = evidence(d, x, y, b.words(e))
-	}
-}
-
-// words returns the words for an entry's rows.
-func (b *Builder) words(e *entry) compare.Protocol {
-	if b.options.Words == nil {
-		return compare.Protocol{}
-	}
-	return b.options.Words(e.protocol)
-}
-
-// evidence is compare's, made printable.
-func evidence(d compare.Difference, x, y *session.Reply, p compare.Protocol) []string {
-	lines := compare.Evidence(d, x, y, p)
-	for i := range lines {
-		lines[i] = reading(lines[i])
-	}
-	return lines
 }

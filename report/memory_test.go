@@ -179,3 +179,79 @@ func BenchmarkBuilder(b *testing.B) {
 		})
 	}
 }
+
+// TestMemoryLive: thousands of short sessions come and go while the run is
+// seconds behind: what is held stays within the limit, on the heap too, the
+// account closes, and nothing is left of the sessions.
+func TestMemoryLive(t *testing.T) {
+	const sessions, each, behind, limit = 20_000, 5, 2500, 4 << 20
+	before := heap()
+	b := New(Options{Memory: limit})
+	text := []byte("select c from t where id = 1 order by id")
+	tell := func(id uint64, begin int64, tell func(session.Event), run bool) {
+		tell(&session.Start{ID: id, Of: id, At: begin, Login: session.Login{Known: true, User: "app"}})
+		for seq := uint64(1); seq <= each; seq++ {
+			at := begin + int64(seq)*1e6
+			c := &session.Command{ID: id, Seq: seq, At: at, Kind: session.Query}
+			switch {
+			case !run:
+				c.SQL = text
+			case id%7 == 0 && seq > 2: // a session that was given up
+				c.Skipped = session.SkipBehind
+				tell(c)
+				continue
+			}
+			tell(c)
+			tell(&session.Reply{ID: id, Seq: seq, First: at, Last: at + 1e5, Results: []session.Result{rowOf(1)}})
+		}
+		tell(&session.End{ID: id, At: begin + 1e9})
+	}
+	grown := int64(0)
+	for i := uint64(1); i <= sessions+behind; i++ {
+		if i <= sessions {
+			tell(i, 1e18+int64(i)*1e6, b.Recorded, false)
+		}
+		if i > behind {
+			tell(i-behind, 1e18+int64(i)*1e6, b.Replayed, true)
+		}
+		if i%2000 == 0 {
+			grown = max(grown, heap()-before)
+			if r := b.Snapshot(); !r.Account.Closes || b.entries.bytes > limit {
+				t.Fatalf("%d bytes are held; %+v", b.entries.bytes, r.Account)
+			}
+		}
+	}
+	if grown > 3*limit {
+		t.Errorf("the heap grew by %d MiB, the limit is %d", grown>>20, limit>>20)
+	}
+	if len(b.joins)+len(b.sources)+len(b.runs[replayed]) > 0 {
+		t.Errorf("%d and %d sessions are held", len(b.joins), len(b.sources))
+	}
+	r := b.Finish()
+	if a := &r.Account; !a.Closes || a.Recorded != sessions*each || a.Compared == 0 || r.Verdict.Result != Incomparable {
+		t.Errorf("%s %+v", r.Verdict.String(), r.Account)
+	}
+	t.Logf("the heap grew by %d KiB; %s", grown>>10, r.Verdict.String())
+}
+
+// TestBegunAgain: a replay that begins sessions again when the recording is done
+// with them leaves nothing behind for ever.
+func TestBegunAgain(t *testing.T) {
+	b := New(Options{})
+	b.maxIdle = 1000
+	for id := uint64(1); id <= 5000; id++ {
+		for _, e := range []session.Event{&session.Start{ID: id}, &session.Command{ID: id, Seq: 1, Kind: session.Quit}, &session.End{ID: id}} {
+			b.Recorded(e)
+		}
+		for _, e := range []session.Event{&session.Start{ID: id, Of: id}, &session.Command{ID: id, Seq: 1, Kind: session.Quit}, &session.End{ID: id},
+			&session.Start{ID: id, Of: id}, &session.End{ID: id}} {
+			b.Replayed(e)
+		}
+	}
+	if len(b.joins) > 1000 || b.forgotten > 0 {
+		t.Errorf("%d sessions are held, %d forgotten", len(b.joins), b.forgotten)
+	}
+	if r := b.Finish(); !r.Account.Closes || r.Account.Recorded != 5000 {
+		t.Errorf("%+v", r.Account)
+	}
+}

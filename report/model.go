@@ -54,6 +54,11 @@ type Verdict struct {
 	Compared         uint64 `json:"compared"`
 	Different        uint64 `json:"different"`
 	DifferentClasses int    `json:"different_classes"`
+	// LeftOut are commands that write, or may, and that the replay left out (of two
+	// runs: one did and the other not). Excused are compared commands that differ
+	// only in what may follow from that, and do not count.
+	LeftOut uint64 `json:"writes_left_out,omitempty"`
+	Excused uint64 `json:"missing_state,omitempty"`
 }
 
 // Account tells what became of each recorded command. It must close.
@@ -65,13 +70,13 @@ type Account struct {
 	// commands in the run that the recording does not have.
 	Missing uint64 `json:"missing"`
 	Extra   uint64 `json:"extra"`
-	// Closes: recorded = sent + skipped + failed to send + not reached, for
-	// every kind, with none missing and none extra.
+	// Closes: recorded = sent + skipped + failed to send + not reached + under
+	// way, for every kind, with none missing and none extra.
 	Closes bool `json:"closes"`
 	// Kinds has the same for each kind of command.
 	Kinds []KindAccount `json:"kinds"`
-	// Compared, NoReply and NotCompared divide the recorded commands once more:
-	// compared, of a kind that gets no reply, and not compared.
+	// Compared, NoReply and NotCompared divide the recorded commands that are not
+	// under way once more: compared, of a kind that gets no reply, and not compared.
 	Compared uint64 `json:"compared"`
 	NoReply  uint64 `json:"without_reply"`
 	// NotCompared counts by reason.
@@ -87,6 +92,9 @@ type KindAccount struct {
 	Skipped      []Count `json:"skipped,omitempty"`
 	FailedToSend uint64  `json:"failed_to_send"`
 	NotReached   uint64  `json:"not_reached"`
+	// UnderWay are recorded commands of which the run or a reply was still to come
+	// when a snapshot was taken. A finished report has none.
+	UnderWay uint64 `json:"under_way,omitempty"`
 }
 
 // SkippedTotal returns the sum of Skipped.
@@ -233,9 +241,10 @@ type Class struct {
 	Differences []ClassDifference `json:"differences,omitempty"`
 	// Sample is the command that took longest in the replay, or in the
 	// recording when there is none.
-	Sample  *Example `json:"sample,omitempty"`
+	Sample *Example `json:"sample,omitempty"`
+	// Explain: its statements can be explained (EXPLAIN).
+	Explain bool `json:"explain,omitempty"`
 	tables  []table
-	explain bool
 }
 
 // Stats are one side's figures of a class.
@@ -284,10 +293,12 @@ type Example struct {
 	RecordedTook int64    `json:"recorded_us"`
 	ReplayedTook int64    `json:"replayed_us"`
 	Evidence     []string `json:"evidence,omitempty"`
-	// answered tells of which sides there was an answer; prepared that the text
-	// is that of a prepared statement, with placeholders.
-	answered [2]bool
-	prepared bool
+	// Prepared: the text is that of a prepared statement, with placeholders.
+	Prepared bool `json:"prepared,omitempty"`
+	// RecordedMissing and ReplayedMissing: the side has the command, but no answer
+	// to it.
+	RecordedMissing bool `json:"recorded_missing,omitempty"`
+	ReplayedMissing bool `json:"replayed_missing,omitempty"`
 }
 
 // tallyKey is a class and cause of differences.

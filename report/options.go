@@ -52,10 +52,13 @@ type Options struct {
 	// ExampleBytes is how many bytes of a statement's text are kept.
 	ExampleBytes int
 	// Memory limits, in bytes, what is held of commands of which only one side
-	// has been seen. Beyond it the oldest are given up, and counted.
+	// has been seen. Beyond it commands are given up, and counted.
 	Memory int
 	// Speed says when a class counts as slower or faster.
 	Speed SpeedRules
+	// LeavesWrites: the replay is known to leave out all writes. Without it that is
+	// known from the first one on, and a read that is compared before may count.
+	LeavesWrites bool
 	// AllowIncomplete: a replay that ended early or lost its connections may
 	// still be called Same by what was compared.
 	AllowIncomplete bool

@@ -114,11 +114,18 @@ func (t *text) kinds() {
 		return
 	}
 	t.line("#")
-	t.line("# %-18s %12s %12s %12s %12s %12s", "Commands", "recorded", "sent", "skipped", "failed", "not reached")
-	t.line("# %s", strings.Repeat("=", 18)+strings.Repeat(" "+strings.Repeat("=", 12), 5))
+	under, rule := "", ""
+	if a.UnderWay > 0 {
+		under, rule = fmt.Sprintf(" %12s", "under way"), " "+strings.Repeat("=", 12)
+	}
+	t.line("# %-18s %12s %12s %12s %12s %12s%s", "Commands", "recorded", "sent", "skipped", "failed", "not reached", under)
+	t.line("# %s", strings.Repeat("=", 18)+strings.Repeat(" "+strings.Repeat("=", 12), 5)+rule)
 	for _, k := range append([]KindAccount{a.KindAccount}, a.Kinds...) {
-		t.line("# %-18s %12s %12s %12s %12s %12s", k.Kind, number(k.Recorded), number(k.Sent), number(k.SkippedTotal()),
-			number(k.FailedToSend), number(k.NotReached))
+		if a.UnderWay > 0 {
+			under = fmt.Sprintf(" %12s", number(k.UnderWay))
+		}
+		t.line("# %-18s %12s %12s %12s %12s %12s%s", k.Kind, number(k.Recorded), number(k.Sent), number(k.SkippedTotal()),
+			number(k.FailedToSend), number(k.NotReached), under)
 	}
 	if len(a.Skipped) > 0 {
 		t.wrap("# Skipped: ", "#   ", listOf(a.Skipped)+".")

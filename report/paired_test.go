@@ -3,6 +3,7 @@ package report
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -341,4 +342,22 @@ func BenchmarkShift(b *testing.B) {
 	for b.Loop() {
 		x.shift()
 	}
+}
+
+// TestNth: selection finds what sorting finds, also among equal values, and what
+// belongs before it stands before it.
+func TestNth(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		list := rapid.SliceOfN(rapid.Float32Range(-3, 3), 1, 200).Draw(t, "list")
+		if rapid.Bool().Draw(t, "equal ones") {
+			for i := range list {
+				list[i] = float32(int(list[i]))
+			}
+		}
+		n := rapid.IntRange(0, len(list)-1).Draw(t, "n")
+		sorted := slices.Sorted(slices.Values(list))
+		if got := nth(list, n); got != sorted[n] || n > 0 && slices.Max(list[:n]) != sorted[n-1] {
+			t.Fatalf("place %d is %v, not %v", n, got, sorted[n])
+		}
+	})
 }

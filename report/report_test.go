@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -20,6 +21,12 @@ import (
 //	repeat passes=2              the run replayed all of it so many times
 //	source, recorded, replayed   hold events for the report
 //	text [width=n] [all] [top=n] [only=first]    print it; json too
+//
+// or, told as it happens:
+//
+//	tell                  lines of recorded and replayed events
+//	live                  the figures
+//	snapshot, finish      print the report, as text does
 func TestScripts(t *testing.T) {
 	datadriven.Walk(t, "testdata/scripts", func(t *testing.T, path string) {
 		var s scripted
@@ -33,6 +40,9 @@ type scripted struct {
 	options Options
 	events  map[string][]session.Event
 	passes  int
+	// builder is told the sides' events as they come.
+	builder *Builder
+	sides   map[string]*script
 }
 
 func (s *scripted) run(t *testing.T, d *datadriven.TestData) string {
@@ -40,29 +50,73 @@ func (s *scripted) run(t *testing.T, d *datadriven.TestData) string {
 	case "new":
 		s.events, s.passes = map[string][]session.Event{}, 1
 		s.options = optionsOf(t, d)
+		s.builder, s.sides = New(s.options), map[string]*script{"recorded": newScript(t), "replayed": newScript(t)}
+	case "tell":
+		s.tell(d)
+	case "live":
+		return s.live()
+	case "snapshot":
+		return render(t, d, s.builder.Snapshot())
+	case "finish":
+		return render(t, d, s.builder.Finish())
 	case "source", "recorded", "replayed":
 		s.events[d.Cmd] = newScript(t).parse(d.Input)
 	case "repeat":
 		d.ScanArgs(t, "passes", &s.passes)
 	case "text", "json":
-		var out strings.Builder
-		r := s.report(t)
-		o := TextOptions{All: d.HasArg("all"), Colour: d.HasArg("colour")}
-		d.MaybeScanArgs(t, "width", &o.Width)
-		d.MaybeScanArgs(t, "top", &o.Top)
-		d.MaybeScanArgs(t, "sections", &o.Sections)
-		write := func() error { return r.WriteText(&out, o) }
-		if d.Cmd == "json" {
-			write = func() error { return r.WriteJSON(&out) }
-		}
-		if err := write(); err != nil {
-			t.Fatal(err)
-		}
-		return pick(t, out.String(), d)
+		return render(t, d, s.report(t))
 	default:
 		d.Fatalf(t, "unknown command %q", d.Cmd)
 	}
 	return ""
+}
+
+// tell tells the events of lines such as "replayed 1: query => rows 1". Both sides
+// have one clock.
+func (s *scripted) tell(d *datadriven.TestData) {
+	for _, line := range strings.Split(d.Input, "\n") {
+		side, event, _ := strings.Cut(line, " ")
+		script := s.sides[side]
+		now := max(s.sides["recorded"].now, s.sides["replayed"].now)
+		script.now, script.out = now, nil
+		tell := map[string]func(session.Event){"recorded": s.builder.Recorded, "replayed": s.builder.Replayed}[side]
+		for _, e := range script.parse(event) {
+			tell(e)
+		}
+	}
+}
+
+func (s *scripted) live() string {
+	var out strings.Builder
+	l := s.builder.Live()
+	for _, side := range []struct {
+		name string
+		LiveSide
+	}{{"recorded", l.Recorded}, {"replayed", l.Replayed}} {
+		fmt.Fprintf(&out, "%s: %d commands, %d replies, %d errors, p50 %d us, p99 %d us\n", side.name, side.Commands, side.Replies, side.Errors, side.P50, side.P99)
+	}
+	fmt.Fprintf(&out, "%d compared, %d different, not compared: %s\n", l.Compared, l.Different, listOf(l.NotCompared))
+	for _, x := range l.Differences {
+		fmt.Fprintf(&out, "%s (%s): %d, %d count, in %d classes\n", x.Class, x.Cause, x.Commands, x.Counted, x.Classes)
+	}
+	return out.String()
+}
+
+// render returns a report as text or JSON.
+func render(t *testing.T, d *datadriven.TestData, r *Report) string {
+	var out strings.Builder
+	o := TextOptions{All: d.HasArg("all"), Colour: d.HasArg("colour")}
+	d.MaybeScanArgs(t, "width", &o.Width)
+	d.MaybeScanArgs(t, "top", &o.Top)
+	d.MaybeScanArgs(t, "sections", &o.Sections)
+	write := func() error { return r.WriteText(&out, o) }
+	if d.Cmd == "json" {
+		write = func() error { return r.WriteJSON(&out) }
+	}
+	if err := write(); err != nil {
+		t.Fatal(err)
+	}
+	return pick(t, out.String(), d)
 }
 
 // pick returns the part of a report that a test is about.
@@ -79,6 +133,8 @@ func pick(t *testing.T, out string, d *datadriven.TestData) string {
 	switch only {
 	case "first":
 		to = cutAt("\n# Overall")
+	case "differences": // and the verdict and the account
+		to = cutAt("\nSpeed")
 	case "overall":
 		from, to = cutAt("\n# Overall"), cutAt("\n# What this")
 	case "unknown":
@@ -168,6 +224,8 @@ func optionsOf(t *testing.T, d *datadriven.TestData) Options {
 			o.Params = func(c *session.Command, sql []byte) string { return string(c.Payload[1:]) }
 		case "ignore":
 			o.Rules.Ignore, err = compare.ParseClasses(value)
+		case "count-missing":
+			o.Rules.CountMissing = true
 		case "fail-slower":
 			o.Speed.Fail, err = strconv.ParseFloat(value, 64)
 		case "min-shift":

@@ -182,8 +182,8 @@ func (t *text) example(c *Class, e *Example, name string) {
 		where += fmt.Sprintf(", copy %d", e.Copy+1)
 	}
 	t.line("#   %s: %s", name, where)
-	t.answer("recorded", e.Recorded, e.answered[recorded], e.RecordedTook)
-	t.answer("replayed", e.Replayed, e.answered[replayed], e.ReplayedTook)
+	t.answer("recorded", e.Recorded, !e.RecordedMissing, e.RecordedTook)
+	t.answer("replayed", e.Replayed, !e.ReplayedMissing, e.ReplayedTook)
 	for _, line := range e.Evidence {
 		t.wrap("#     ", "#       ", line)
 	}
@@ -217,8 +217,8 @@ func (t *text) statement(c *Class, e *Example) {
 		t.line("#     The first bytes of %s:", number(uint64(e.Bytes)))
 		whole = false
 	}
-	if whole && c.explain && c.Kind == groupNames[runs] {
-		t.line("# EXPLAIN%s", map[bool]string{true: ", with values in place of each ?"}[e.prepared])
+	if whole && c.Explain && c.Kind == groupNames[runs] {
+		t.line("# EXPLAIN%s", map[bool]string{true: ", with values in place of each ?"}[e.Prepared])
 	}
 	sql := plain(e.SQL, true)
 	if !whole {

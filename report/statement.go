@@ -127,7 +127,7 @@ func (s *statements) analyze(g group, sql []byte, opt sqltext.Options) *class {
 		return c
 	}
 	return s.add(id, func() *class {
-		c := &class{group: g, fingerprint: printable(s.analyzer.AppendFingerprint(nil)), about: compare.About(sql, r)}
+		c := &class{group: g, fingerprint: printable(s.analyzer.AppendFingerprint(nil)), about: compare.About(sql, r), effect: effectOf(g, sql, r)}
 		c.describe(sql, r)
 		return c
 	})
@@ -147,7 +147,7 @@ func (s *statements) ofKind(k session.Kind) *class {
 	}
 	return s.add(id, func() *class {
 		r := s.analyzer.Analyze([]byte(text), sqltext.Options{})
-		return &class{id: r.Hash, group: commands, fingerprint: text, item: item}
+		return &class{id: r.Hash, group: commands, fingerprint: text, item: item, effect: effectOfKind(k)}
 	})
 }
 
@@ -155,7 +155,7 @@ func (s *statements) ofKind(k session.Kind) *class {
 func (s *statements) add(id uint64, make func() *class) *class {
 	if len(s.list) >= s.max {
 		if s.other == nil {
-			s.other = &class{fingerprint: otherName, item: "all further query classes", group: commands, isOther: true, number: len(s.list)}
+			s.other = &class{fingerprint: otherName, item: "all further query classes", group: commands, isOther: true, number: len(s.list), effect: unsureEffect}
 			s.list = append(s.list, s.other)
 		}
 		return s.other

@@ -121,7 +121,7 @@ func (t *text) colours() (on, off string) {
 
 func (t *text) account() {
 	a := &t.r.Account
-	inRun := a.Sent + a.SkippedTotal() + a.FailedToSend + a.NotReached
+	inRun := a.inRun()
 	equals := "="
 	if !a.Closes {
 		equals = "recorded, but in the run"
@@ -132,8 +132,12 @@ func (t *text) account() {
 	if a.Copies > 1 {
 		copies = fmt.Sprintf(" (%d copies)", a.Copies)
 	}
-	t.wrap("Account:      ", "              ", fmt.Sprintf("%s%s %s %s sent + %s skipped + %s failed to send + %s not reached.",
-		plural(a.Recorded, "command", "commands"), copies, equals, number(a.Sent), number(a.SkippedTotal()), number(a.FailedToSend), number(a.NotReached)))
+	underWay := ""
+	if a.UnderWay > 0 {
+		underWay = fmt.Sprintf(" + %s under way", number(a.UnderWay))
+	}
+	t.wrap("Account:      ", "              ", fmt.Sprintf("%s%s %s %s sent + %s skipped + %s failed to send + %s not reached%s.",
+		plural(a.Recorded, "command", "commands"), copies, equals, number(a.Sent), number(a.SkippedTotal()), number(a.FailedToSend), number(a.NotReached), underWay))
 }
 
 func (t *text) notCompared() {
@@ -265,6 +269,7 @@ var causeMeanings = [compare.CauseCount]string{
 	compare.Generated:    "; the server makes such values up",
 	compare.OrderUnknown: "; the statement leaves the order to the server",
 	compare.AfterLoss:    "; the recording lacks something of the session before it",
+	compare.MissingState: "; writes that it may rest on were left out",
 }
 
 // differenceWords says a class and cause of differences.

@@ -13,19 +13,34 @@ import (
 // found is one, whatever is missing beside it. Without any, what could not be
 // compared decides: "the same" is only said of a replay that was complete but
 // for what it was told to skip.
-func (b *Builder) setVerdict(r *Report) {
+func (s *summary) setVerdict(r *Report) {
 	v := &r.Verdict
-	v.Compared, v.Different = b.account.compared, b.account.different
-	others := uint64(0)
+	v.Compared, v.Different = s.account.compared, s.account.different
+	v.LeftOut, v.Excused = s.account.leftOut, s.account.excused
 	for i := range r.Classes {
 		if r.Classes[i].Different > 0 {
 			v.DifferentClasses++
 		}
-		others += r.Classes[i].uncounted()
 	}
-	lost := b.incomplete()
+	s.setResult(r)
+	if v.Result == Profile {
+		return
+	}
+	v.Reason += butFor(r)
+	if n := sum(r.Account.NotCompared); n > 0 && v.Result == Same {
+		v.Reason += "; " + inNumber(n, number(n)+" more {was|were} not compared")
+	}
+	if n := r.Account.UnderWay; n > 0 {
+		v.Reason += "; " + inNumber(n, number(n)+" more {is|are} under way")
+	}
+}
+
+// setResult sets the result, and its reason as far as it rests on it.
+func (s *summary) setResult(r *Report) {
+	v := &r.Verdict
+	lost := s.incomplete()
 	switch {
-	case b.options.Sides == CaptureAlone:
+	case s.options.Sides == CaptureAlone:
 		v.Result, v.Reason = Profile, "one side only, nothing was compared"
 	case v.Different > 0:
 		v.Result = Differs
@@ -37,26 +52,54 @@ func (b *Builder) setVerdict(r *Report) {
 		}
 	case r.Speed.Failing > 0:
 		v.Result = Differs
-		v.Reason = fmt.Sprintf("no answer differs, but %s slower by %s or more", plural(uint64(r.Speed.Failing), "query class got", "query classes got"), ratio(b.options.Speed.Fail))
+		v.Reason = fmt.Sprintf("no answer differs, but %s slower by %s or more", plural(uint64(r.Speed.Failing), "query class got", "query classes got"), ratio(s.options.Speed.Fail))
 	case !r.Account.Closes:
 		v.Result, v.Reason = Incomparable, "the account does not close: the run does not belong to the recording, or is not whole"
 	case v.Compared == 0:
 		v.Result, v.Reason = Incomparable, "no command could be compared"
-	case lost > 0 && !b.options.AllowIncomplete:
+	case lost > 0 && !s.options.AllowIncomplete:
 		v.Result = Incomparable
 		v.Reason = fmt.Sprintf("%s the same answers, but %s not sent, got no whole answer or could not be compared", had(v.Compared), were(lost))
 	default:
 		v.Result, v.Reason = Same, had(v.Compared)+" the same answers"
 	}
-	if v.Result != Same {
-		return
+}
+
+// butFor says what the verdict leaves aside: differences that the rules do not
+// count, and writes that were left out.
+func butFor(r *Report) (words string) {
+	others, missing := uint64(0), uint64(0)
+	for _, d := range r.Differences {
+		if d.key.cause == compare.MissingState {
+			missing += d.Commands - d.Counted
+		} else {
+			others += d.Commands - d.Counted
+		}
 	}
-	if others > 0 {
-		v.Reason += fmt.Sprintf(", but for %s that the rules do not count", plural(others, "difference", "differences"))
+	v := &r.Verdict
+	if others > 0 && v.Result == Same {
+		words = fmt.Sprintf(", but for %s that the rules do not count", plural(others, "difference", "differences"))
 	}
-	if n := sum(r.Account.NotCompared); n > 0 {
-		v.Reason += "; " + inNumber(n, number(n)+" more {was|were} not compared")
+	if v.LeftOut == 0 && v.Excused == 0 {
+		return words
 	}
+	if words == "" && v.Result == Same {
+		words = ", but"
+	} else {
+		words += ";"
+	}
+	if v.LeftOut > 0 {
+		words += fmt.Sprintf(" writes were left out (%s)", number(v.LeftOut))
+	} else {
+		words += " commands were left out"
+	}
+	switch n := v.Excused; {
+	case n > 0:
+		words += ": " + inNumber(n, number(n)+" {answer that differs|answers that differ} for that reason {is|are} not counted")
+	case missing > 0:
+		words += fmt.Sprintf(": of the commands that differ, %s for that reason, too", inNumber(missing, number(missing)+" {does|do}"))
+	}
+	return words
 }
 
 func had(n uint64) string {
@@ -68,30 +111,23 @@ func had(n uint64) string {
 
 func were(n uint64) string { return number(n) + inNumber(n, " {was|were}") }
 
-// uncounted returns the number of differences that do not count.
-func (c *Class) uncounted() (n uint64) {
-	for _, d := range c.Differences {
-		n += d.Commands - d.Counted
-	}
-	return n
-}
-
 // incomplete counts the commands that should have been compared and were not,
 // by a fault of the replay or of the report. What the user had left out, or the
 // recording lacks, is not among them.
-func (b *Builder) incomplete() uint64 {
-	r := &b.account.reasons
-	return r.skipped[session.FailedSend] + r.skipped[session.NotReached] + r.replies[compare.NoReplayedReply] +
+func (s *summary) incomplete() uint64 {
+	r := &s.account.reasons
+	return r.skipped[session.FailedSend] + r.skipped[session.NotReached] + r.skipped[session.SkipBehind] + r.replies[compare.NoReplayedReply] +
 		r.replies[compare.ReplayedLost] + r.replies[compare.OtherSeed] + r.apart
 }
 
 // setUnknown says what the report cannot know.
-func (b *Builder) setUnknown(r *Report) {
+func (s *summary) setUnknown(r *Report) {
+	b := s.Builder
 	u := remarks{list: []Remark{}}
 	u.account(&r.Account)
-	u.recording(b, r.Recorded)
+	u.recording(s, r.Recorded)
 	if r.Replayed != nil {
-		u.replay(b, r)
+		u.replay(s, r)
 	}
 	u.add("clock_went_backwards", b.backwards, "{answer|answers} came before {its command|their commands} by the clock: the time counts as zero.")
 	u.add("folded_classes", one(r.Folded), fmt.Sprintf("{query class|query classes} or more beyond the first %s are summed up as %q.", number(uint64(b.options.MaxClasses)), otherName))
@@ -135,8 +171,8 @@ func (u *remarks) account(a *Account) {
 }
 
 // recording tells what the recording lacks.
-func (u *remarks) recording(b *Builder, s *Side) {
-	u.add("joined_sessions", s.Joined, "{session was|sessions were} open before the recording began: user, schema, settings and prepared statements may be unknown. Differences in them have the cause \"after lost bytes\".")
+func (u *remarks) recording(b *summary, s *Side) {
+	u.add("joined_sessions", s.Joined-b.sides[recorded].told, "{session was|sessions were} open before the recording began: user, schema, settings and prepared statements may be unknown. Differences in them have the cause \"after lost bytes\".")
 	u.add("unread_sessions", b.account.unread, "{session|sessions} used TLS that the recorder could not read: nothing of what {it|they} did is in this report.")
 	gaps := s.holes()
 	u.add("gaps", sum(gaps), fmt.Sprintf("{gap|gaps} in the recording (%s; %s known to be lost): commands there are not counted. Differences later in these sessions have the cause \"after lost bytes\".", listOf(gaps), size(s.LostBytes)))
@@ -153,16 +189,21 @@ func (s *Side) holes() []Count {
 }
 
 // replay tells what the replay and the comparison lack.
-func (u *remarks) replay(b *Builder, r *Report) {
+func (u *remarks) replay(b *summary, r *Report) {
 	a := &b.account
 	reasons := &a.reasons
 	gaps := r.Replayed.holes()
 	u.add("run_gaps", sum(gaps), "{gap|gaps} in the run ("+listOf(gaps)+"): what the target answered there is not known.")
-	u.add("skipped_writes", reasons.skipped[session.SkipWrite], "{command|commands} that could write {was|were} not replayed: what was read after them may differ for that reason.")
+	u.add("skipped_writes", a.leftOut, "{command|commands} that could write {was|were} not replayed: what was read after them may differ for that reason. Such differences have the cause \"missing state\"; what views, triggers and foreign keys hide is not seen.")
+	u.add("too_far_behind", reasons.skipped[session.SkipBehind], "{command was|commands were} not sent: the target was too slow, and the replay gave up whole sessions.")
+	u.add("part_of_the_state", reasons.skipped[session.SkipInState], "{command was|commands were} done before the source was asked for the state of {its session|their sessions}: what {it|they} set up there is set up on the target, but {it was|they were} not replayed.")
+	u.add("half_transactions", reasons.skipped[session.SkipHalf], "{command belongs to a transaction|commands belong to transactions} that had begun before the recording, and {was|were} not replayed.")
 	u.add("refused_sessions", r.Replayed.Refused, "{session was|sessions were} refused by the target at login.")
 	u.add("no_answer", reasons.replies[compare.NoReplayedReply], "{command was|commands were} sent, but the target gave no answer: the connection was lost or the server went away.")
 	u.add("rows_unknown", reasons.replies[compare.RowsUnknown], "{answer has|answers have} rows that could not be digested: only their number was compared.")
 	u.add("other_seed", reasons.replies[compare.OtherSeed], "{answer has|answers have} rows digested with different seeds: only their number was compared.")
+	u.add("sent_together", b.together, "{command was|commands were} sent together with others, to catch up: {its|their} times are not compared.")
+	u.add("recorded_together", b.togetherRecorded, "{command was|commands were} sent by {its client|their clients} before the answer to the one before had come: {its|their} times are not compared.")
 	u.add("gone_apart", reasons.apart, "{command was|commands were} not compared, since the two sides were too far apart for the memory limit.")
 	u.add("forgotten_sessions", b.forgotten, "{session|sessions} ended so long before the replay of {it|them} began that {it was|they were} given up.")
 	if a.compared > 0 {
