@@ -2,14 +2,12 @@ package relay
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
-	"os"
 	"strings"
-	"syscall"
 	"time"
 
+	"myreplay/clientip"
 	"myreplay/preface"
 )
 
@@ -41,19 +39,14 @@ const (
 
 // ErrPreserve is wrapped by the errors of a system that lets no program connect
 // from addresses that are not its own.
-var ErrPreserve = errors.New("keeping the clients' addresses is not possible")
-
-// routeHint says what a server's missing answer may be for.
-const routeHint = "the server's answers to the clients' addresses must come back to this host: " +
-	"on the server, a route for them by way of this host; here, 'ip rule add iif DEVICE lookup 100' and " +
-	"'ip route add local CLIENTS dev lo table 100'"
+var ErrPreserve = clientip.ErrCapability
 
 // check tells whether this system can do it.
 func (c ClientIP) check() error {
 	if c != Preserve {
 		return nil
 	}
-	return checkTransparent()
+	return clientip.Check()
 }
 
 // network returns the network of an address: that of a path is "unix".
@@ -70,7 +63,8 @@ func (r *Relay) dial(ctx context.Context, d *door, client net.Conn) (net.Conn, e
 	defer cancel()
 	from, tcp := client.RemoteAddr().(*net.TCPAddr)
 	if r.options.ClientIP == Preserve && tcp && network(d.To) == "tcp" {
-		return dialFrom(ctx, from, d.To)
+		server, _, err := clientip.Dial(ctx, clientip.Request{From: from.AddrPort(), To: d.To, KeepAlive: keepAlive})
+		return server, err
 	}
 	plain := net.Dialer{KeepAliveConfig: keepAlive}
 	server, err := plain.DialContext(ctx, network(d.To), d.To)
@@ -84,30 +78,4 @@ func (r *Relay) dial(ctx context.Context, d *door, client net.Conn) (net.Conn, e
 	}
 	server.SetWriteDeadline(time.Time{})
 	return server, nil
-}
-
-// dialFrom connects from the client's own address: from its port, or from
-// another where that is in use.
-func dialFrom(ctx context.Context, from *net.TCPAddr, to string) (net.Conn, error) {
-	var err error
-	for _, port := range []int{from.Port, 0} {
-		d := net.Dialer{KeepAliveConfig: keepAlive, Control: transparent,
-			LocalAddr: &net.TCPAddr{IP: from.IP, Zone: from.Zone, Port: port}}
-		var c net.Conn
-		if c, err = d.DialContext(ctx, "tcp", to); err == nil {
-			return c, nil
-		}
-		if !errors.Is(err, syscall.EADDRINUSE) && !errors.Is(err, syscall.EADDRNOTAVAIL) {
-			break
-		}
-	}
-	return nil, fromError(err)
-}
-
-// fromError says why there is no connection from a client's address.
-func fromError(err error) error {
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, syscall.ETIMEDOUT) {
-		return fmt.Errorf("from a client's address: %w; %s", err, routeHint)
-	}
-	return fmt.Errorf("from a client's address: %w", err)
 }

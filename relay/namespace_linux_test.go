@@ -51,7 +51,7 @@ func TestPreserveAcrossHosts(t *testing.T) {
 	if said := ask(); strings.Contains(said, " ") {
 		t.Errorf("without routes: %q", said)
 	}
-	// What routeHint says.
+	// What clientip.RouteHint says.
 	ip("-n " + name("server") + " route add 10.99.1.0/24 via 10.99.2.1")
 	ip("-n " + name("relay") + " rule add iif to-server lookup 100")
 	ip("-n " + name("relay") + " route add local 10.99.1.0/24 dev lo table 100")

@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"context"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -69,15 +68,6 @@ func TestProxyFirst(t *testing.T) {
 		if b := string(<-got); b != want {
 			t.Errorf("the server read %q, not %q", b, want)
 		}
-	}
-}
-
-// A connection from a client's address that nobody answers says what may be
-// missing.
-func TestRouteHint(t *testing.T) {
-	err := fromError(&net.OpError{Op: "dial", Err: context.DeadlineExceeded})
-	if err == nil || !errors.Is(err, context.DeadlineExceeded) || len(err.Error()) < len(routeHint) {
-		t.Errorf("got %v", err)
 	}
 }
 

@@ -30,14 +30,14 @@ var bans = []ban{
 	{"encoding/gob", "never", "what is written is specified byte by byte"},
 	{"math/rand", "never", "math/rand/v2 has the better generators and no global seed"},
 
-	{"testing testing/...", "only internal/mysqltest", "production code does not know its tests"},
+	{"testing testing/...", "only internal/mysqltest internal/netlab", "production code does not know its tests"},
 	{"log log/...", "only cmd", "libraries return errors; only cmd logs"},
 	{"flag", "only cmd internal", "libraries take options; only cmd reads flags"},
 	{"fmt.Print fmt.Printf fmt.Println", "only cmd internal", "libraries return what they have to say; only cmd prints"},
 	{"os.Stdout os.Stderr", "only cmd internal", "libraries write to what they are given; only cmd has the process's own"},
 	{"os.Getenv os.LookupEnv os.Environ os.Args", "only cmd internal", "libraries take options; only cmd reads the environment"},
 	{"os.Exit", "only cmd internal", "libraries return errors; only cmd ends the process"},
-	{everyClock, "only packet relay gate replay target cmd internal", "time travels as data, set where the bytes came in"},
+	{everyClock, "only packet relay gate replay target feed cmd internal", "time travels as data, set where the bytes came in"},
 
 	{"github.com/gopacket/gopacket/...", "only packet", "packets end at the chunk"},
 	{"github.com/go-sql-driver/mysql/...", "only probe internal/mysqltest", "the wire is spoken by our own codec; the driver is for control connections"},
