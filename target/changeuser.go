@@ -20,7 +20,7 @@ type changed struct {
 // lets anybody in, which a CHANGE_USER would crash.
 func (c *Conn) changeUser(cmd *session.Command) (Answer, error) {
 	c.changed = changed{seq: cmd.Seq}
-	if c.server.options.Users.Any() {
+	if c.server.users.Load().Any() {
 		return c.reconnect(cmd)
 	}
 	payload, err := c.changeUserPayload(cmd.Login)
@@ -50,7 +50,7 @@ func (c *Conn) changeUser(cmd *session.Command) (Answer, error) {
 // answer is a scramble: a password or a key request has no place in the
 // command.
 func (c *Conn) changeUserPayload(recorded *session.Login) ([]byte, error) {
-	a, err := c.server.options.Users.account(recorded.User)
+	a, err := c.server.users.Load().account(recorded.User)
 	if err != nil {
 		return nil, err
 	}

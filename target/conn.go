@@ -30,6 +30,7 @@ type Conn struct {
 
 	source  statements
 	changed changed
+	batch   []sending // on their way
 }
 
 func newConn(ctx context.Context, s *Server, start *session.Start) *Conn {

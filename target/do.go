@@ -76,12 +76,20 @@ func (c *Conn) Do(cmd *session.Command, file File) (Answer, error) {
 			return Answer{}, err
 		}
 	}
+	m.use(cmd.Kind)
 	a, err := c.exchange(cmd, &m, file)
 	if err == nil {
 		c.done(cmd, &m, a.Reply)
 	}
 	c.shrink()
 	return a, err
+}
+
+// use takes note of what a command that is about to be sent uses up.
+func (m *message) use(k session.Kind) {
+	if k == session.Execute || k == session.BulkExecute {
+		m.st.executed()
+	}
 }
 
 // unsendable tells why a command can't be replayed at all, if so.
@@ -260,13 +268,12 @@ func opened(r *session.Reply) bool {
 func (c *Conn) done(cmd *session.Command, m *message, r *session.Reply) {
 	switch cmd.Kind {
 	case session.Prepare:
-		st := &statement{seq: cmd.Seq, why: session.SkipUnknownStatement}
+		st := &statement{seq: cmd.Seq, why: session.SkipUnknownStatement, loads: mayLoad(cmd.SQL, isMaria(&c.state.Greeting))}
 		if p := r.Prepared; p != nil && r.Err() == nil {
 			st.why, st.live, st.params = session.NotSkipped, p.Statement, int(p.Params)
 		}
 		c.source.prepared(st)
 	case session.Execute, session.BulkExecute:
-		m.st.executed()
 		if !m.st.run {
 			m.st.run, m.st.cursorFirst = true, opened(r)
 		}

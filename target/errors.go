@@ -49,6 +49,9 @@ var (
 	// ErrFileIncomplete: the target asked for a file (LOAD DATA LOCAL) of which
 	// the recording has only a part.
 	ErrFileIncomplete = errors.New("the recording has only a part of the file that the target asked for: the connection was ended so that it does not load that part")
+	// ErrFileUnforeseen: the target asked for a file although the statement does
+	// not read as if it could, and other commands were behind it already.
+	ErrFileUnforeseen = errors.New("the target asked for a file where none could be foreseen: the connection was ended so that it does not take the commands behind for one")
 	// ErrServerClosed: the server closed the connection.
 	ErrServerClosed = errors.New("the server closed the connection")
 	// ErrClosed: the connection was closed before, by this side.
@@ -57,7 +60,8 @@ var (
 
 // ConnectError tells why a session has no connection to the target.
 type ConnectError struct {
-	// Step is what failed: "protocol", "credentials", "dial", "greeting", "TLS" or "login".
+	// Step is what failed: "protocol", "credentials", "dial", "greeting", "TLS", "login" or
+	// "state".
 	Step string
 	// User is who was to log in, where that is known.
 	User string

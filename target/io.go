@@ -33,7 +33,9 @@ func (c *Conn) exchange(cmd *session.Command, m *message, file File) (a Answer, 
 	c.shrink()
 	a.End = c.server.Now()
 	if cmd.Kind.HasReply() {
-		if a.Reply, err = c.receive(cmd, m, file); err != nil {
+		x := m.receiving(cmd)
+		x.file = file
+		if a.Reply, err = c.receive(&x); err != nil {
 			sent = WhollySent
 			if errors.Is(err, errUnread) {
 				sent = NotSent
@@ -51,7 +53,8 @@ func (c *Conn) salvage(a Answer, cmd *session.Command, m *message, sent Sent, ca
 	a.End = c.server.Now()
 	if c.cause.Load() == nil && sent != NotSent && cmd.Kind.HasReply() &&
 		c.nc.SetReadDeadline(time.Now().Add(salvageWait)) == nil {
-		r, err := c.receive(cmd, m, nil)
+		x := m.receiving(cmd)
+		r, err := c.receive(&x)
 		if err == nil && r.Err() != nil {
 			a.Reply = r
 			c.lose(NotSent, cause)
@@ -182,20 +185,33 @@ type receiving struct {
 	live    uint32 // the target's statement id, or 0
 	file    File
 	results int
-	done    bool
-	err     error // after done: what is wrong with the connection
+	// more: replies to other commands follow. first is when this one began to
+	// come; before receive: with the end of the one before it, 0 if it did not.
+	more  bool
+	first int64
+	whole uint64 // bytes of the frames that came whole
+	part  uint64 // bytes that came since the last of them
+	done  bool
+	err   error // after done: what is wrong with the connection
+}
+
+// receiving begins to wait for the reply to a command.
+func (m *message) receiving(cmd *session.Command) receiving {
+	x := receiving{cmd: cmd, code: m.code}
+	if m.st != nil {
+		x.live = m.st.live
+	}
+	return x
 }
 
 // receive reads the reply to a command. When it fails, what it returns of the
 // reply is marked lost.
-func (c *Conn) receive(cmd *session.Command, m *message, file File) (*session.Reply, error) {
-	x := receiving{cmd: cmd, code: m.code, file: file}
-	if m.st != nil {
-		x.live = m.st.live
-	}
-	var first, last int64
-	var got uint64
+func (c *Conn) receive(x *receiving) (*session.Reply, error) {
+	last := x.first
 	var err error
+	if x.first != 0 {
+		err = c.frames(x, x.first)
+	}
 	for !x.done && err == nil {
 		var n int
 		buf := c.in()
@@ -203,15 +219,14 @@ func (c *Conn) receive(cmd *session.Command, m *message, file File) (*session.Re
 			continue
 		}
 		last = c.server.Now()
-		if first == 0 {
-			first = last
+		if x.first == 0 {
+			x.first = last
 		}
-		if got += uint64(n); c.server.options.ReplyLimit > 0 && got > c.server.options.ReplyLimit {
-			err = ErrReplyTooLong
-			break
-		}
+		x.part += uint64(n)
 		c.framer.Feed(buf[:n])
-		err = c.frames(&x, last)
+		if err = c.frames(x, last); err == nil && c.tooLong(x.part+x.whole) {
+			err = ErrReplyTooLong
+		}
 		if n == len(buf) {
 			c.grow()
 		}
@@ -224,11 +239,17 @@ func (c *Conn) receive(cmd *session.Command, m *message, file File) (*session.Re
 	}
 	r := c.build.Take(!x.done)
 	c.giveBack()
-	r.First, r.Last = first, last
+	r.First, r.Last = x.first, last
 	if x.err != nil {
 		c.lose(NotSent, x.err)
 	}
 	return r, err
+}
+
+// tooLong tells whether a reply of so many bytes is over the limit.
+func (c *Conn) tooLong(n uint64) bool {
+	limit := c.server.options.ReplyLimit
+	return limit > 0 && n > limit
 }
 
 // beginReply begins the reply with its first frame.
@@ -237,10 +258,11 @@ func (c *Conn) beginReply(x *receiving) {
 	c.build.Begin(x.cmd.ID, x.cmd.Seq, x.code, x.live)
 }
 
-// frames reads the frames that have come, all seen at the time at.
+// frames reads the frames that have come, all seen at the time at. It leaves
+// those of the next reply where they are.
 func (c *Conn) frames(x *receiving, at int64) error {
 	f := &c.frame
-	for {
+	for !x.done || !x.more {
 		ok, err := c.framer.Next(f)
 		if err != nil {
 			return c.after(x, err)
@@ -272,11 +294,12 @@ func (c *Conn) frames(x *receiving, at int64) error {
 			continue
 		}
 		c.build.Frame(&c.state, part, f, at)
-		x.done = done
+		x.whole, x.part, x.done = x.whole+f.Wire, 0, done
 		if err := c.part(x, part); err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
 // after is called when the server does not follow the protocol: behind a whole
@@ -310,12 +333,18 @@ func (c *Conn) unread() error {
 
 // part does what a frame of a reply asks for.
 func (c *Conn) part(x *receiving, part classic.ServerPart) error {
+	if c.tooLong(x.whole) {
+		return ErrReplyTooLong
+	}
 	switch part {
 	case classic.PartOK, classic.PartRowsEnd:
 		if x.results++; x.results > maxResults {
 			return ErrTooManyResults
 		}
 	case classic.PartFileRequest:
+		if x.more {
+			return ErrFileUnforeseen
+		}
 		return c.sendFile(x.file)
 	case classic.PartAuthSwitch, classic.PartAuthMore, classic.PartAuthFactor:
 		return c.answerAuth(part) // within CHANGE_USER

@@ -194,9 +194,10 @@ func FuzzServer(f *testing.F) {
 			}
 		}
 	}
-	f.Add(all, true, byte(255))
-	f.Add(replies, false, byte(255))
-	f.Add(replies, false, byte(1))
+	f.Add(all, true, false, byte(255))
+	f.Add(replies, false, false, byte(255))
+	f.Add(replies, false, true, byte(99))
+	f.Add(replies, false, false, byte(1))
 	prepare := []byte("\x16select ?")
 	commands := []*session.Command{query("select 1"),
 		{Seq: 2, Kind: session.Prepare, Payload: prepare, SQL: prepare[1:]},
@@ -204,13 +205,26 @@ func FuzzServer(f *testing.F) {
 		{Seq: 4, Kind: session.Fetch, Statement: session.LastPrepared, Payload: []byte("\x1c\x01\x00\x00\x00\x01\x00\x00\x00")},
 		{Seq: 5, Kind: session.Statistics, Payload: []byte{9}}, {Seq: 6, Kind: session.FieldList, Payload: []byte("\x04t\x00")},
 		{Seq: 7, Kind: session.ChangeUser, Login: &session.Login{User: "b"}}, query("select 2"), {Seq: 9, Kind: session.Quit, Payload: []byte{1}}}
-	f.Fuzz(func(t *testing.T, say []byte, login bool, cut byte) {
+	f.Fuzz(func(t *testing.T, say []byte, login, batch bool, cut byte) {
 		c := connTo(t, say, int(cut)+1, classictest.DefaultCaps)
 		if login {
 			c.server.options.Dial = nil
 			if err := c.logIn(t.Context(), &session.Login{User: "a"}, account{"a", "pw"}); err != nil {
 				return
 			}
+		}
+		if batch {
+			answers, err := c.DoAll(commands)
+			whole := 0
+			for _, a := range answers {
+				if a.Skip != 0 || a.At != 0 || a.Reply != nil && !a.Reply.Lost {
+					whole++
+				}
+			}
+			if err == nil && whole < len(answers) {
+				t.Fatalf("%d of %d commands and no error", whole, len(answers))
+			}
+			return
 		}
 		for _, cmd := range commands {
 			a, err := c.Do(cmd, nil)

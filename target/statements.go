@@ -24,6 +24,7 @@ type statement struct {
 	source  uint32       // the source's id, once learned
 	live    uint32       // the target's id
 	params  int          // how many the target says it has
+	loads   bool         // it may ask for a file
 
 	// types are those that the target knows from the last execution that sent
 	// them; typed: it knows any.

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"myreplay/classic"
+	"myreplay/session"
 )
 
 // Stats counts what a replay did otherwise than the recording, for a report.
@@ -45,6 +46,12 @@ type Stats struct {
 	// end its answer: without a cursor, of a statement that was first executed
 	// with one.
 	CursorFirst uint64
+	// StateRestored counts variables and prepared statements that joined sessions
+	// got back, StateRefused those that the target refused; StateError is the
+	// latest reason. StateUnknown counts those that could not be asked for: the
+	// source did not tell all of them, or their name or text can't be said safely.
+	StateRestored, StateRefused, StateUnknown uint64
+	StateError                                string
 	// KeysFetched counts how often the server sent its RSA key.
 	KeysFetched uint64
 
@@ -61,12 +68,18 @@ type Stats struct {
 // counters is Stats for many writers.
 type counters struct {
 	logins, attributes, collations, notOffered, missing, uncompressed, noSchema, filesRefused, filesIncomplete,
-	reconnects, killQueries, paramsDiffer, closed, cursors, mapped, unpaired, forgotten, paired atomic.Uint64
+	reconnects, killQueries, paramsDiffer, closed, cursors, mapped, unpaired, forgotten, paired,
+	restored, refused, unknown atomic.Uint64
+	stateError atomic.Pointer[session.Error]
 }
 
 // Stats returns the counts so far.
 func (s *Server) Stats() Stats {
 	c := &s.counts
+	stateError := ""
+	if e := c.stateError.Load(); e != nil {
+		stateError = e.Error()
+	}
 	return Stats{
 		Logins:            c.logins.Load(),
 		AttributesLeftOut: c.attributes.Load(),
@@ -82,6 +95,10 @@ func (s *Server) Stats() Stats {
 		ParamsDiffer:      c.paramsDiffer.Load(),
 		StatementsClosed:  c.closed.Load(),
 		CursorFirst:       c.cursors.Load(),
+		StateRestored:     c.restored.Load(),
+		StateRefused:      c.refused.Load(),
+		StateUnknown:      c.unknown.Load(),
+		StateError:        stateError,
 		KeysFetched:       s.key.fetched(),
 		DocumentIDs:       c.paired.Load(),
 		Mapped:            c.mapped.Load(),

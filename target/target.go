@@ -33,7 +33,7 @@ const (
 type Options struct {
 	// Outcome says how replies are digested and what is kept of them.
 	Outcome outcome.Options
-	// Users tells who logs in for a recorded user.
+	// Users tells who logs in for a recorded user, until SetUsers says otherwise.
 	Users Users
 	// Schemas maps recorded schema names to the target's, at login and in INIT_DB
 	// and CHANGE_USER. A name that is not in it stays as it is. Names within
@@ -66,6 +66,7 @@ type Options struct {
 type Server struct {
 	url     URL
 	options Options
+	users   atomic.Pointer[Users]
 	tls     *tls.Config // nil: never TLS
 	key     rsaKey
 	columns *outcome.Interner
@@ -106,10 +107,11 @@ func New(u *URL, o Options) (*Server, error) {
 	s := &Server{url: *u, options: o, columns: outcome.NewInterner(), began: time.Now(),
 		conns: map[*link]struct{}{}, live: map[recordedConn]*link{}}
 	s.epoch = s.began.UnixNano()
+	s.SetUsers(o.Users)
 	s.slabs.New = func() any { return new(outcome.Slab) }
 	s.buffers.New = func() any { return new([bigBuffer]byte) }
 	var err error
-	if s.tls, err = u.tlsConfig(); err != nil {
+	if s.tls, err = u.TLSConfig(); err != nil {
 		return nil, err
 	}
 	if u.ServerKey != "" {
@@ -212,7 +214,8 @@ func (s *Server) schema(recorded string) string {
 
 // Connect opens the connection that replays the session: it dials, logs in as
 // Users says, and negotiates what the recorded session had negotiated, as far as
-// the server offers it. ctx is for the connection's whole life: when it is done
+// the server offers it. A session that was joined gets back what its State says,
+// as far as the server lets it. ctx is for the connection's whole life: when it is done
 // the connection is closed, whatever goes on.
 //
 // Errors are *ConnectError. One that wraps ErrNoCredentials was not even
@@ -225,13 +228,20 @@ func (s *Server) Connect(ctx context.Context, start *session.Start) (*Conn, erro
 	if err := c.open(&start.Login); err != nil {
 		return nil, err
 	}
+	if err := c.restore(start.State); err != nil {
+		return nil, err
+	}
 	return c, nil
 }
+
+// SetUsers says who logs in from now on. Connections that are open stay who they
+// are. It may be called while others use the Server.
+func (s *Server) SetUsers(u Users) { s.users.Store(&u) }
 
 // account returns who logs in for a recorded user. Its error is a
 // *ConnectError.
 func (s *Server) account(recorded string) (account, error) {
-	a, err := s.options.Users.account(recorded)
+	a, err := s.users.Load().account(recorded)
 	if err != nil {
 		return a, &ConnectError{Step: "credentials", User: recorded, Err: err}
 	}

@@ -154,6 +154,47 @@ func TestCancelIdle(t *testing.T) {
 	})
 }
 
+// In a batch each reply has the time that one may take: many of them may take
+// longer. What was answered before one that takes too long is kept.
+func TestBatchTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := &classictest.Server{Answer: func(p *classictest.Peer, command []byte) error {
+			if command[len(command)-1] == '9' {
+				time.Sleep(time.Hour)
+			}
+			time.Sleep(4 * time.Second)
+			return p.Send("ok")
+		}}
+		s, err := New(&URL{Network: "tcp", Host: "localhost"}, pipeTo(fake, Options{Users: OneUser("a", ""), ReplyTimeout: 10 * time.Second}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := s.Connect(t.Context(), &session.Start{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := time.Now()
+		answers, err := c.DoAll([]*session.Command{query("1"), query("2"), query("3"), query("4"), query("9"), query("5")})
+		if !errors.Is(err, ErrTimeout) {
+			t.Error(err)
+		}
+		if took := time.Since(before); took < 26*time.Second || took > 28*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		for i, a := range answers {
+			if (a.Reply != nil) != (i < 4) || a.At == 0 {
+				t.Errorf("command %d: %v at %d", i, a.Reply, a.At)
+			}
+		}
+		for i := range 3 {
+			if d := time.Duration(answers[i+1].Reply.First - answers[i].Reply.Last); d < 4*time.Second || d > 5*time.Second {
+				t.Errorf("reply %d came %v after the one before it", i+1, d)
+			}
+		}
+		fake.Wait()
+	})
+}
+
 // A server that says nothing, or not enough, does not hold a login for ever.
 func TestConnectTimeout(t *testing.T) {
 	for _, script := range []string{"S raw 00\nS silence", "S greeting\nC login\nS silence",

@@ -22,9 +22,9 @@ func (u *URL) tlsMode() tlsmode.Mode {
 	return tlsmode.VerifyIdentity
 }
 
-// tlsConfig returns the configuration that the URL stands for, nil for
+// TLSConfig returns the configuration that the URL stands for, nil for
 // tlsmode.Disabled.
-func (u *URL) tlsConfig() (*tls.Config, error) {
+func (u *URL) TLSConfig() (*tls.Config, error) {
 	c := tlsmode.Config{Mode: u.tlsMode(), CA: u.CA, Cert: u.Cert, Key: u.Key, ServerName: u.ServerName}
 	if c.ServerName == "" {
 		c.ServerName = u.Host
