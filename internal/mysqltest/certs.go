@@ -18,12 +18,16 @@ import (
 const certificateYears = 20
 
 // certificates returns a folder with ca.pem, cert.pem and key.pem: the same for
-// all servers, good for "localhost" and the loopback addresses, and for clients
-// that have to show one. The servers
-// that make certificates themselves put no names into them, and MariaDB before
-// 11.4 makes none.
-func certificates() (string, error) {
-	return cached("tls", "loopback-both", func(dir string) error {
+// all servers of an address, good for "localhost", the loopback addresses and
+// that address, and for clients that have to show one. The servers that make
+// certificates themselves put no names into them, and MariaDB before 11.4 makes
+// none.
+func certificates(host string) (string, error) {
+	name, ips := "loopback-both", []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
+	if ip := net.ParseIP(host); !ip.IsLoopback() {
+		name, ips = "at-"+host, append(ips, ip)
+	}
+	return cached("tls", name, func(dir string) error {
 		caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		if err != nil {
 			return err
@@ -43,7 +47,7 @@ func certificates() (string, error) {
 		leaf.KeyUsage = x509.KeyUsageDigitalSignature
 		leaf.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 		leaf.DNSNames = []string{"localhost"}
-		leaf.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
+		leaf.IPAddresses = ips
 		leafDER, err := x509.CreateCertificate(rand.Reader, leaf, ca, &key.PublicKey, caKey)
 		if err != nil {
 			return err

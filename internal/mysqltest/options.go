@@ -2,6 +2,7 @@ package mysqltest
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 )
 
@@ -18,6 +19,14 @@ type options struct {
 	users          []User
 	suite          *Suite // laid out and set up for its scripts
 	script         Script // with the arguments that this one asks for
+	within         []string
+	place          place
+}
+
+// place is a fixed place to listen at.
+type place struct {
+	addr        netip.Addr
+	port, xport int
 }
 
 func defaults() options {
@@ -47,6 +56,22 @@ func BufferPool(size string) Option { return func(o *options) { o.bufferPool = s
 
 // PerformanceSchema switches the performance schema on; it costs memory.
 func PerformanceSchema() Option { return func(o *options) { o.perfSchema = true } }
+
+// In has the server's program started by another one that takes its command as
+// its last arguments, such as "ip netns exec NAME" for a network namespace. The
+// other becomes the server: it starts no process beside itself. The control
+// connections reach the server there, too, since a unix socket knows no network.
+func In(prefix ...string) Option {
+	return func(o *options) { o.within = slices.Clone(prefix) }
+}
+
+// At makes the server listen on all addresses of its network, IPv4 and IPv6, at
+// fixed ports, where it would choose some on the loopback. Addr, and what clients
+// are told, is addr, and the certificate is good for it. A server of MySQL's
+// listens for the X Protocol at xport, too.
+func At(addr netip.Addr, port, xport int) Option {
+	return func(o *options) { o.place = place{addr, port, xport} }
+}
 
 // Plugin names an authentication plugin as the server does.
 type Plugin string

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,7 +26,7 @@ type Server struct {
 	Version  string // as SELECT VERSION() tells it
 	User     string // an account with all privileges: AdminUser
 	Password string
-	Addr     string // "127.0.0.1:PORT"; "" when there is no TCP port
+	Addr     string // "127.0.0.1:PORT", or as At says; "" when there is no TCP port
 	Port     int    // of the classic protocol; 0: none
 	XPort    int    // of the X Protocol; 0: none
 	Socket   string // unix socket of the classic protocol
@@ -131,7 +132,7 @@ func (s *Server) startAnywhere() error {
 			return err
 		}
 		err := s.start()
-		if !errors.Is(err, errPortTaken) || try == startTries {
+		if !errors.Is(err, errPortTaken) || try == startTries || s.opts.place.addr.IsValid() {
 			return err
 		}
 	}
@@ -139,6 +140,13 @@ func (s *Server) startAnywhere() error {
 
 func (s *Server) choosePorts() (err error) {
 	if !s.listens() {
+		return nil
+	}
+	if p := s.opts.place; p.addr.IsValid() {
+		s.Port, s.Addr = p.port, netip.AddrPortFrom(p.addr, uint16(p.port)).String()
+		if s.Kind.mysql() {
+			s.XPort = p.xport
+		}
 		return nil
 	}
 	if s.Port, err = freePort(); err != nil {
@@ -149,6 +157,22 @@ func (s *Server) choosePorts() (err error) {
 		s.XPort, err = freePort()
 	}
 	return err
+}
+
+// host is the address that clients are told.
+func (s *Server) host() string {
+	if s.opts.place.addr.IsValid() {
+		return s.opts.place.addr.String()
+	}
+	return "127.0.0.1"
+}
+
+// bind is the address that the server listens on, "*" for all.
+func (s *Server) bind() string {
+	if s.opts.place.addr.IsValid() {
+		return "*"
+	}
+	return s.host()
 }
 
 // listens tells whether the server opens TCP ports.

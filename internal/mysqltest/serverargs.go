@@ -61,7 +61,7 @@ func (s *Server) args() ([]string, error) {
 		fmt.Sprintf("--performance-schema=%t", o.perfSchema),
 	)
 	if s.Port != 0 {
-		args = append(args, "--bind-address=127.0.0.1", "--port="+strconv.Itoa(s.Port))
+		args = append(args, "--bind-address="+s.bind(), "--port="+strconv.Itoa(s.Port))
 	}
 	if o.skipGrants {
 		args = append(args, "--skip-grant-tables")
@@ -88,7 +88,7 @@ func (s *Server) args() ([]string, error) {
 func (s *Server) mysqlArgs() []string {
 	args := []string{"--innodb-redo-log-capacity=" + redoSize, "--mysqlx-socket=" + s.XSocket}
 	if s.XPort != 0 {
-		args = append(args, "--mysqlx-bind-address=127.0.0.1", "--mysqlx-port="+strconv.Itoa(s.XPort))
+		args = append(args, "--mysqlx-bind-address="+s.bind(), "--mysqlx-port="+strconv.Itoa(s.XPort))
 	}
 	return args
 }
@@ -110,7 +110,7 @@ func (s *Server) tlsArgs() ([]string, error) {
 	case s.opts.noTLS:
 		return []string{"--skip-ssl"}, nil
 	}
-	dir, err := certificates()
+	dir, err := certificates(s.host())
 	if err != nil {
 		return nil, fmt.Errorf("certificates: %w", err)
 	}
@@ -132,6 +132,9 @@ func (s *Server) command(args []string) (*exec.Cmd, *os.File, error) {
 	log, err := os.OpenFile(s.logFile(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
 	if err != nil {
 		return nil, nil, err
+	}
+	if within := s.opts.within; len(within) > 0 {
+		cmd.Path, cmd.Args = within[0], append(slices.Clone(within), cmd.Args...)
 	}
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.Dir, log, log
 	if s.opts.suite != nil {

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/go-sql-driver/mysql"
@@ -129,6 +130,7 @@ func (s *Server) LogQueries(t testing.TB) {
 // LogEntry is one command as the server saw it.
 type LogEntry struct {
 	Session  int64  // the server's connection id
+	Host     string // the client's address
 	Command  string // "Connect", "Query", "Prepare", "Execute", "Quit" ...
 	Argument string // the statement, with its parameters when executed
 }
@@ -138,14 +140,16 @@ type LogEntry struct {
 // logged some time after the client has gone.
 func (s *Server) GeneralLog(t testing.TB) []LogEntry {
 	t.Helper()
-	rows := s.Rows(t, "SELECT thread_id, command_type, argument FROM mysql.general_log WHERE user_host NOT LIKE '%@ localhost []%'")
+	rows := s.Rows(t, "SELECT thread_id, command_type, argument, user_host FROM mysql.general_log WHERE user_host NOT LIKE '%@ localhost []%'")
 	all := make([]LogEntry, len(rows))
 	for i, r := range rows {
 		id, err := strconv.ParseInt(r[0], 10, 64)
 		if err != nil {
 			t.Fatalf("%v: general log: session %q: %v", s.Kind, r[0], err)
 		}
-		all[i] = LogEntry{Session: id, Command: r[1], Argument: r[2]}
+		_, host, _ := strings.Cut(r[3], "@")
+		host = strings.TrimRight(host[strings.LastIndexByte(host, '[')+1:], "]")
+		all[i] = LogEntry{Session: id, Host: host, Command: r[1], Argument: r[2]}
 	}
 	return all
 }

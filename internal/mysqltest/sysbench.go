@@ -61,7 +61,7 @@ func (b Sysbench) Command(t testing.TB, s *Server, step string) *exec.Cmd {
 }
 
 func (b Sysbench) args(s *Server) []string {
-	args := []string{b.Script, "--db-driver=mysql", "--mysql-host=127.0.0.1",
+	args := []string{b.Script, "--db-driver=mysql", "--mysql-host=" + s.host(),
 		"--mysql-port=" + strconv.Itoa(s.Port), "--mysql-user=" + s.User,
 		"--mysql-password=" + s.Password, "--mysql-db=" + Schema, "--mysql-ssl=off"}
 	number := func(flag string, n int) {

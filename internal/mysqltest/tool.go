@@ -52,7 +52,7 @@ func client(kind Kind, name string, args ...string) (*exec.Cmd, error) {
 // the server over TCP as its all-privileged user: with TLS and the server's
 // certificate verified, or without when the server has none.
 func (s *Server) ClientArgs(client Kind) []string {
-	args := []string{"--protocol=tcp", "--host=127.0.0.1", fmt.Sprintf("--port=%d", s.Port),
+	args := []string{"--protocol=tcp", "--host=" + s.host(), fmt.Sprintf("--port=%d", s.Port),
 		"--user=" + s.User, "--password=" + s.Password}
 	switch {
 	case client.mysql() && s.CA == "":
@@ -77,14 +77,15 @@ var toolPackages = map[string]string{
 	"ip":       "iproute2",
 	"tc":       "iproute2",
 	"ss":       "iproute2",
+	"ethtool":  "ethtool",
 	"haproxy":  "haproxy",
 }
 
 // Tool returns a command that runs a Debian tool: this machine's own, or where
 // it is not installed one unpacked into the cache. The tools are tcpdump,
-// tshark, editcap, capinfos, mergecap, ip, tc, ss, haproxy and sysbench (for
-// which HAProxy and Sysbench are more convenient). tcpdump keeps root's rights where it has them,
-// so that it can write into a test's folder.
+// tshark, editcap, capinfos, mergecap, ip, tc, ss, ethtool, haproxy and sysbench
+// (for which HAProxy and Sysbench are more convenient). tcpdump keeps root's
+// rights where it has them, so that it can write into a test's folder.
 func Tool(t testing.TB, name string, args ...string) *exec.Cmd {
 	t.Helper()
 	if testing.Short() {

@@ -24,6 +24,7 @@ func TestUnpackedTools(t *testing.T) {
 		{"ip", "-V", "iproute2"},
 		{"tc", "-V", "iproute2"},
 		{"ss", "-V", "iproute2"},
+		{"ethtool", "--version", "ethtool version"},
 	} {
 		cmd, err := unpackedTool(c.name, c.flag)
 		if err != nil {
