@@ -25,6 +25,9 @@ func OpenLive(devices []string, o LiveOptions) (*Source, error) {
 	if len(devices) > 1 {
 		timeout = mergeTimeout
 	}
+	if o.HandOver > 0 {
+		timeout = min(timeout, o.HandOver)
+	}
 	l := &live{stop: newStopper()}
 	for _, name := range devices {
 		d, err := openDevice(name, &o, timeout)
