@@ -172,7 +172,7 @@ func (c *Conn) execute(cmd *session.Command) (m message, why session.Skip) {
 	if why != session.NotSkipped {
 		return m, why
 	}
-	l := c.source.layout(cmd, st)
+	cmd, l := c.source.withTypes(cmd, c.source.layout(cmd, st), st)
 	if cmd.Kind == session.BulkExecute {
 		why = c.bulkRefused(cmd, &l, st)
 	} else {

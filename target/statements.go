@@ -30,6 +30,9 @@ type statement struct {
 	// them; typed: it knows any.
 	types []classic.ParamType
 	typed bool
+	// owed are types that a lost connection's server knew, and this one is to be
+	// told; nil: none.
+	owed []classic.ParamType
 	// doubtful: an execution that could have changed the types on the source, or
 	// long data, was lost in the recording.
 	doubtful, doubtfulLong bool
