@@ -65,7 +65,7 @@ func openDevice(name string, o *LiveOptions, timeout time.Duration) (*device, er
 	if hardware == unix.ARPHRD_ETHER || hardware == unix.ARPHRD_LOOPBACK {
 		d.link, kind = LinkEthernet, afpacket.SocketRaw
 	}
-	block, blocks := ringShape(o.RingBytes)
+	block, blocks := ringShape(o.RingBytes, timeout)
 	ring, err := afpacket.NewTPacket(afpacket.OptInterface(bindTo), kind, afpacket.TPacketVersion3,
 		afpacket.OptProtocol(0), afpacket.OptBlockSize(block), afpacket.OptNumBlocks(blocks),
 		afpacket.OptBlockTimeout(timeout), afpacket.OptPollTimeout(0))
@@ -159,10 +159,12 @@ var loopbackOnce = []bpf.Instruction{
 	bpf.RetConstant{Val: 0},
 }
 
-// ringShape returns the size and number of the ring's blocks.
-func ringShape(bytes int) (block, blocks int) {
+// ringShape returns the size and number of the ring's blocks. Blocks that are
+// handed over sooner hold less: they are smaller, so that the ring lasts as long
+// for a reader that pauses.
+func ringShape(bytes int, timeout time.Duration) (block, blocks int) {
 	block = maxBlockBytes
-	for bytes/block < goodBlocks && block > minBlockBytes {
+	for whole := blockTimeout; block > minBlockBytes && (bytes/block < goodBlocks || timeout < whole); whole /= 2 {
 		block /= 2
 	}
 	return block, max(bytes/block, minBlocks)

@@ -338,3 +338,22 @@ func TestLiveErrors(t *testing.T) {
 		t.Errorf("without the capability: %v", err)
 	}
 }
+
+// TestRingShape: a ring lasts as long whatever the timeout of its blocks is.
+func TestRingShape(t *testing.T) {
+	for _, c := range []struct {
+		bytes         int
+		timeout       time.Duration
+		block, blocks int
+	}{
+		{32 << 20, 40 * time.Millisecond, 1 << 20, 32},
+		{32 << 20, 10 * time.Millisecond, 256 << 10, 128},
+		{32 << 20, 5 * time.Millisecond, 128 << 10, 256},
+		{32 << 20, time.Millisecond, 128 << 10, 256},
+		{256 << 10, 40 * time.Millisecond, 128 << 10, 2},
+	} {
+		if block, blocks := ringShape(c.bytes, c.timeout); block != c.block || blocks != c.blocks {
+			t.Errorf("%d bytes, %v: %d blocks of %d, want %d of %d", c.bytes, c.timeout, blocks, block, c.blocks, c.block)
+		}
+	}
+}

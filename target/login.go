@@ -149,7 +149,7 @@ func (c *Conn) response(recorded *session.Login, user string) (*classic.Login, e
 	s := c.server
 	offered := c.state.Greeting.Capabilities
 	l := &classic.Login{MaxPacket: maxPacket, User: user, Schema: s.schema(recorded.Schema), ZstdLevel: zstdLevel}
-	if !recorded.Known && l.Schema == "" {
+	if !recorded.Known && l.Schema == "" && c.start.State == nil {
 		if l.Schema = s.url.Schema; l.Schema == "" {
 			s.counts.noSchema.Add(1)
 		}

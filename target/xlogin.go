@@ -33,7 +33,7 @@ func (c *XConn) logIn(ctx context.Context, login *session.Login, a account) (sch
 	if err := c.capabilities(login, offered, a.user); err != nil {
 		return "", err
 	}
-	if schema = c.server.schema(login.Schema); !login.Known && schema == "" {
+	if schema = c.server.schema(login.Schema); !login.Known && schema == "" && c.start.State == nil {
 		if schema = c.server.url.Schema; schema == "" {
 			c.server.counts.noSchema.Add(1)
 		}
