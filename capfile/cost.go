@@ -7,7 +7,7 @@ import "myreplay/session"
 func (e *encoder) cost(ev session.Event) int {
 	switch ev := ev.(type) {
 	case *session.Start:
-		return costEvent + len(ev.ServerVersion) + loginCost(&ev.Login) + errorCost(ev.Refused)
+		return costEvent + len(ev.ServerVersion) + loginCost(&ev.Login) + errorCost(ev.Refused) + stateCost(ev.State)
 	case *session.Command:
 		n := costEvent + len(ev.Payload) + len(ev.SQL)
 		if ev.Login != nil {

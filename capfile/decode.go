@@ -247,6 +247,9 @@ func (d *decoder) start() session.Event {
 	if flags&startRefused != 0 {
 		s.Refused = d.error()
 	}
+	if flags&startState != 0 {
+		s.State = d.state(s.At)
+	}
 	return s
 }
 

@@ -196,6 +196,9 @@ func (e *encoder) start(s *session.Start) {
 	if s.Of != 0 || s.Copy != 0 {
 		flags |= startOf
 	}
+	if s.State != nil {
+		flags |= startState
+	}
 	e.u8(stRest, flags)
 	e.u8(stRest, byte(s.Protocol))
 	if flags&startOf != 0 {
@@ -209,6 +212,9 @@ func (e *encoder) start(s *session.Start) {
 	e.login(&s.Login)
 	if s.Refused != nil {
 		e.error(s.Refused)
+	}
+	if s.State != nil {
+		e.state(s.State, s.At)
 	}
 }
 

@@ -83,7 +83,30 @@ func genStart(t *rapid.T) session.Event {
 	return &session.Start{ID: genID.Draw(t, "id"), At: genTimes.Draw(t, "at"), Of: genU64.Draw(t, "of"), Copy: genU32.Draw(t, "copy"),
 		Protocol: session.Protocol(genByte.Draw(t, "protocol")), Client: genAddr(t), Server: genAddr(t),
 		Joined: genBool.Draw(t, "joined"), Encrypted: genBool.Draw(t, "encrypted"), ServerVersion: genText.Draw(t, "version"),
-		ConnectionID: genU32.Draw(t, "connection"), Login: genLogin(t), Refused: genError(t)}
+		ConnectionID: genU32.Draw(t, "connection"), Login: genLogin(t), Refused: genError(t), State: genState(t)}
+}
+
+func genState(t *rapid.T) *session.State {
+	if rapid.IntRange(0, 2).Draw(t, "state") != 0 {
+		return nil
+	}
+	s := &session.State{Asked: genTimes.Draw(t, "asked"), Told: genTimes.Draw(t, "told"), Transaction: genBool.Draw(t, "transaction"),
+		Variables: genVariables(t), UserVariables: genVariables(t)}
+	for range rapid.IntRange(0, 3).Draw(t, "prepared") {
+		s.Prepared = append(s.Prepared, session.PreparedState{Statement: genU32.Draw(t, "statement"), Name: genText.Draw(t, "name"), SQL: genBytes(t, "sql")})
+	}
+	for range rapid.IntRange(0, 2).Draw(t, "unknown") {
+		s.Unknown = append(s.Unknown, genText.Draw(t, "unknown"))
+	}
+	return s
+}
+
+func genVariables(t *rapid.T) (list []session.Variable) {
+	for range rapid.IntRange(0, 3).Draw(t, "variables") {
+		list = append(list, session.Variable{Name: genText.Draw(t, "name"), Value: string(genBytes(t, "value")),
+			Null: genBool.Draw(t, "null"), Number: genBool.Draw(t, "number")})
+	}
+	return list
 }
 
 func genCommand(t *rapid.T) session.Event {

@@ -22,11 +22,12 @@ const (
 	stHashes                 // digests and hashes of rows
 	stRows                   // the bytes of kept rows
 	stRest                   // everything else, and the definitions of heads
+	stStates                 // what servers told of sessions joined in mid-life
 	streamCount
 )
 
 var streamNames = [streamCount]string{"types", "sessions", "time0", "time1", "time2", "commands", "slots", "lengths",
-	"text", "results", "sizes", "counts", "hashes", "rows", "rest"}
+	"text", "results", "sizes", "counts", "hashes", "rows", "rest", "states"}
 
 // The types of events: the low four bits in stTypes.
 const (
@@ -92,6 +93,7 @@ const (
 	startEncrypted
 	startRefused
 	startOf
+	startState
 	loginKnown = 1
 )
 
@@ -119,5 +121,6 @@ const (
 	costRow    = 32
 	costHash   = 16
 	costPair   = 64
+	costState  = 256
 	costColumn = 128
 )

@@ -1,6 +1,7 @@
 package capfile
 
 import (
+	"bytes"
 	"slices"
 
 	"myreplay/session"
@@ -36,6 +37,13 @@ var vectors = map[string]func() vector{
 		d.blocks[1].streams[stRest] = slices.Replace(s, i, i+1, s[i]|0x80, 0x80, 1)
 	}),
 	"good-unknown-values": unknownValues,
+	"good-state":          state("the State of a session that was joined in mid-life, between two others", "ok", "", stateEvents(), nil),
+	"state-list": state("a State with more variables than its stream has bytes", "damaged", "3", none(), func(s []byte) {
+		s[len(stateHead)] = 0x7f
+	}),
+	"state-statement": state("a statement id of more than 32 bits", "damaged", "3", none(), func(s []byte) {
+		copy(s[bytes.Index(s, stateStatement):], []byte{0xff, 0xff, 0xff, 0xff, 0x1f})
+	}),
 	"unfinished": plain("no footer: the writer was killed between two blocks", "unfinished", "", both, func(d *draft) {
 		d.open = true
 	}),
@@ -198,6 +206,41 @@ func example() vector {
 func compressed() vector {
 	events := sysbenchEvents(60, false)
 	return newDraft(events).vector("a block with compressed streams", "ok", "", events)
+}
+
+// stateHead begins the State of stateEvents in its stream: two times and flags.
+var stateHead = []byte{0x80, 0xa8, 0xd6, 0xb9, 0x07, 0x80, 0xda, 0xc4, 0x09, 1}
+
+// stateStatement is a statement id of stateEvents as a uvarint.
+var stateStatement = []byte{0xfe, 0xff, 0xff, 0xff, 0x0f}
+
+// stateEvents are three Starts: one with a whole State, one with an empty one,
+// one without.
+func stateEvents() []session.Event {
+	const t = int64(1763697000_000000000)
+	whole := &session.State{Asked: t + 1_000_000_000, Told: t + 1_010_000_000, Transaction: true,
+		Variables: []session.Variable{{Name: "sql_mode", Value: "ANSI_QUOTES"}, {Name: "sort_buffer_size", Value: "65536", Number: true}},
+		UserVariables: []session.Variable{{Name: "n", Null: true}, {Name: "b", Value: "\x00\xff'"},
+			{Name: "d", Value: "-1.50", Number: true}},
+		Prepared: []session.PreparedState{{Statement: 7, SQL: []byte("SELECT ?")}, {Statement: 8, Name: "s1"},
+			{Statement: 0xfffffffe, SQL: []byte{}}},
+		Unknown: []string{"temporary tables"}}
+	return []session.Event{
+		&session.Start{ID: 1, At: t, Joined: true, Protocol: session.Classic, Login: session.Login{User: "app"}, State: whole},
+		&session.Start{ID: 2, At: t, Joined: true, Protocol: session.Classic, State: &session.State{}},
+		&session.Start{ID: 3, At: t, Joined: true, Protocol: session.Classic},
+	}
+}
+
+// state makes a vector of stateEvents and one change to the stream of States.
+func state(comment, expect, lost string, events []session.Event, edit func(states []byte)) func() vector {
+	return func() vector {
+		d := newDraft(stateEvents())
+		if edit != nil {
+			edit(d.blocks[0].streams[stStates])
+		}
+		return d.vector(comment, expect, lost, events)
+	}
 }
 
 // unknownValues has enumerations of a later version, which a reader keeps as

@@ -167,7 +167,7 @@ func eventLine(ev session.Event) string {
 	switch e := ev.(type) {
 	case *session.Start:
 		return fmt.Sprintf("start %d %d %d %d %d %v %v %q %q %d %d", e.ID, e.At, e.Of, e.Copy, e.Protocol, e.Client, e.Server,
-			e.ServerVersion, e.Login.User, e.Login.Capabilities, len(e.Login.Attributes))
+			e.ServerVersion, e.Login.User, e.Login.Capabilities, len(e.Login.Attributes)) + stateLine(e.State, hex)
 	case *session.Command:
 		return fmt.Sprintf("command %d %d %d %d %d %d %s %s %d %d %d %d", e.ID, e.Seq, e.At, e.End, e.Kind, e.Code,
 			hex(e.Payload), hex(e.SQL), e.Size, e.Statement, e.Due, e.Skipped)
@@ -188,6 +188,29 @@ func eventLine(ev session.Event) string {
 		return fmt.Sprintf("end %d %d %d", e.ID, e.At, e.Reason)
 	}
 	return "?"
+}
+
+func stateLine(s *session.State, hex func([]byte) string) string {
+	if s == nil {
+		return ""
+	}
+	line := fmt.Sprintf(" state %d %d %t", s.Asked, s.Told, s.Transaction)
+	for _, v := range s.Variables {
+		line += fmt.Sprintf(" [%q %q %t %t]", v.Name, v.Value, v.Null, v.Number)
+	}
+	line += " user"
+	for _, v := range s.UserVariables {
+		line += fmt.Sprintf(" [%q %q %t %t]", v.Name, v.Value, v.Null, v.Number)
+	}
+	line += " prepared"
+	for _, p := range s.Prepared {
+		line += fmt.Sprintf(" [%d %q %s]", p.Statement, p.Name, hex(p.SQL))
+	}
+	line += " unknown"
+	for _, what := range s.Unknown {
+		line += fmt.Sprintf(" %q", what)
+	}
+	return line
 }
 
 // draft is a segment in parts that a vector may change before they are put

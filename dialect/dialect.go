@@ -5,6 +5,7 @@ package dialect
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"myreplay/session"
@@ -41,6 +42,11 @@ type state struct {
 	rendered bool
 	// x: the X Protocol, whose replies do not tell how text is read.
 	x bool
+	// told is when the server had told what the session has set, nanoseconds since
+	// the Unix epoch: commands before may be older than that.
+	told int64
+	// early: the command seen last is such a one.
+	early bool
 }
 
 // Options returns how the text of a session's command is to be read; call it
@@ -56,7 +62,7 @@ func (t *Tracker) Options(id uint64) sqltext.Options {
 		return sqltext.Options{}
 	}
 	o := s.now
-	o.Guessed = o.Guessed || s.itself || s.seq != 0 && s.seq != s.latest
+	o.Guessed = o.Guessed || s.itself || s.early || s.seq != 0 && s.seq != s.latest
 	return o
 }
 
@@ -87,7 +93,44 @@ func (t *Tracker) start(e *session.Start) {
 		MariaDB: strings.Contains(e.ServerVersion, "MariaDB"),
 		Guessed: !e.Login.Known,
 	}
-	t.sessions[e.ID] = &state{now: o, first: o, x: e.Protocol == session.X}
+	s := &state{now: o, first: o, x: e.Protocol == session.X}
+	if e.State != nil {
+		s.now, s.told = t.told(o, e.State), e.State.Told
+	}
+	t.sessions[e.ID] = s
+}
+
+// told returns what holds in a session by what its server told of it.
+func (t *Tracker) told(o sqltext.Options, st *session.State) sqltext.Options {
+	if slices.ContainsFunc(st.Unknown, func(what string) bool { return strings.HasPrefix(what, "session variable") }) {
+		o.Guessed = true
+		return o
+	}
+	o.Guessed = false
+	for i := range st.Variables {
+		switch v := &st.Variables[i]; strings.ToLower(v.Name) {
+		case "character_set_client":
+			class, ok := sqltext.CharsetByName([]byte(v.Value))
+			o.Charset, o.Guessed = class, o.Guessed || !ok
+		case "sql_mode":
+			if !isModes(v.Value) {
+				o.Guessed = true
+				continue
+			}
+			o = t.after(o, []byte("SET sql_mode = '"+v.Value+"'"), nil)
+		}
+	}
+	return o
+}
+
+// isModes tells whether a text is a list of names as sql_mode has it.
+func isModes(s string) bool {
+	for i := range len(s) {
+		if c := s[i] | 0x20; (c < 'a' || c > 'z') && (s[i] < '0' || s[i] > '9') && s[i] != '_' && s[i] != ',' {
+			return false
+		}
+	}
+	return true
 }
 
 func (t *Tracker) command(c *session.Command) {
@@ -95,7 +138,7 @@ func (t *Tracker) command(c *session.Command) {
 	if s == nil {
 		return
 	}
-	s.latest, s.itself = c.Seq, false
+	s.latest, s.itself, s.early = c.Seq, false, c.At < s.told
 	s.rendered = s.x && c.Kind != session.Query && c.Kind != session.Prepare
 	switch c.Kind {
 	case session.Query:

@@ -128,3 +128,51 @@ func TestItself(t *testing.T) {
 		t.Errorf("afterwards %+v", got)
 	}
 }
+
+// TestTold: a session that was joined in mid-life is read as its server told that
+// it had set; what was said before the server had told is guessed, and so is all
+// where it could not tell.
+func TestTold(t *testing.T) {
+	variables := func(list ...string) (v []session.Variable) {
+		for i := 0; i < len(list); i += 2 {
+			v = append(v, session.Variable{Name: list[i], Value: list[i+1]})
+		}
+		return v
+	}
+	for _, c := range []struct {
+		why   string
+		state session.State
+		want  sqltext.Options
+	}{
+		{"nothing is set", session.State{}, sqltext.Options{Charset: sqltext.GBK}},
+		{"a character set", session.State{Variables: variables("character_set_client", "sjis")}, sqltext.Options{Charset: sqltext.SJIS}},
+		{"one that is not known", session.State{Variables: variables("character_set_client", "klingon")}, sqltext.Options{Guessed: true}},
+		{"modes", session.State{Variables: variables("sql_mode", "ANSI_QUOTES,NO_BACKSLASH_ESCAPES")},
+			sqltext.Options{Charset: sqltext.GBK, ANSIQuotes: true, NoBackslashEscapes: true}},
+		{"no modes", session.State{Variables: variables("sql_mode", "")}, sqltext.Options{Charset: sqltext.GBK}},
+		{"what is no list of modes", session.State{Variables: variables("sql_mode", "x', names gbk = '")},
+			sqltext.Options{Charset: sqltext.GBK, Guessed: true}},
+		{"not told", session.State{Unknown: []string{"session variables (performance_schema is off)"}},
+			sqltext.Options{Charset: sqltext.GBK, Guessed: true}},
+		{"one is too long", session.State{Unknown: []string{"session variable sql_mode (too long)"}},
+			sqltext.Options{Charset: sqltext.GBK, Guessed: true}},
+		{"other things not told", session.State{Unknown: []string{"prepared statements"}}, sqltext.Options{Charset: sqltext.GBK}},
+	} {
+		var x Tracker
+		c.state.Asked, c.state.Told = 10, 20
+		x.See(&session.Start{ID: 1, Joined: true, Login: session.Login{Collation: 28}, State: &c.state})
+		x.See(&session.Command{ID: 1, Seq: 1, At: 20, Kind: session.Query, SQL: []byte("select 1")})
+		if got := x.Options(1); got != c.want {
+			t.Errorf("%s: %+v, want %+v", c.why, got, c.want)
+		}
+		x.See(&session.Command{ID: 1, Seq: 2, At: 19, Kind: session.Query, SQL: []byte("select 1")})
+		if !x.Options(1).Guessed {
+			t.Errorf("%s: a command from before is not guessed", c.why)
+		}
+		x.See(&session.Command{ID: 1, Seq: 3, At: 30, Kind: session.ResetConnection})
+		x.See(&session.Reply{ID: 1, Seq: 3, Results: []session.Result{{Outcome: session.OK}}})
+		if !x.Options(1).Guessed {
+			t.Errorf("%s: after a reset the login counts, which is not known", c.why)
+		}
+	}
+}

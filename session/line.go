@@ -35,7 +35,48 @@ func (e *Start) line() string {
 	l := &e.Login
 	return join(fmt.Sprintf("start %d %s", e.ID, e.Protocol), flag("joined", e.Joined), flag("encrypted", e.Encrypted),
 		text("version", e.ServerVersion), field("connection", uint64(e.ConnectionID)), flag("unknown-login", !l.Known),
-		text("user", l.User), text("schema", l.Schema), text("plugin", l.Plugin), text("compression", l.Compression), refused(e.Refused))
+		text("user", l.User), text("schema", l.Schema), text("plugin", l.Plugin), text("compression", l.Compression), refused(e.Refused),
+		text("state", e.State.String()))
+}
+
+// String sums up a State for a reader: "2 variables, 1 statement, transaction
+// open, unknown: session variables"; "" when there is none.
+func (s *State) String() string {
+	if s == nil {
+		return ""
+	}
+	var parts []string
+	for _, p := range []struct {
+		n    int
+		what string
+	}{{len(s.Variables), "variable"}, {len(s.UserVariables), "user variable"}, {len(s.Prepared), "statement"}} {
+		switch p.n {
+		case 0:
+		case 1:
+			parts = append(parts, "1 "+p.what)
+		default:
+			parts = append(parts, strconv.Itoa(p.n)+" "+p.what+"s")
+		}
+	}
+	textless := 0
+	for i := range s.Prepared {
+		if s.Prepared[i].SQL == nil {
+			textless++
+		}
+	}
+	if textless > 0 {
+		parts[len(parts)-1] += fmt.Sprintf(" (%d without text)", textless)
+	}
+	if s.Transaction {
+		parts = append(parts, "transaction open")
+	}
+	if len(s.Unknown) > 0 {
+		parts = append(parts, "unknown: "+strings.Join(s.Unknown, ", "))
+	}
+	if len(parts) == 0 {
+		return "nothing set"
+	}
+	return strings.Join(parts, ", ")
 }
 
 func refused(e *Error) string {

@@ -19,6 +19,8 @@ type texts struct {
 // See takes note of an event, which it may keep parts of.
 func (t *Texts) See(e Event) {
 	switch e := e.(type) {
+	case *Start:
+		t.start(e)
 	case *Command:
 		t.command(e)
 	case *Reply:
@@ -31,7 +33,7 @@ func (t *Texts) See(e Event) {
 // SQL returns the statement text that c runs or is about: its own, or that of
 // the prepared statement that it names. It is nil when c has none or the text
 // is not known. Call it before See takes note of c. The text belongs to the
-// Prepare command.
+// Prepare command, or to the State of the session's Start.
 func (t *Texts) SQL(c *Command) []byte {
 	if !c.Kind.OnStatement() {
 		return c.SQL
@@ -44,6 +46,18 @@ func (t *Texts) SQL(c *Command) []byte {
 		return s.last
 	}
 	return s.open[c.Statement]
+}
+
+// start takes note of the statements that were there before the first event.
+func (t *Texts) start(e *Start) {
+	if e.State == nil {
+		return
+	}
+	for i := range e.State.Prepared {
+		if p := &e.State.Prepared[i]; p.Name == "" && p.SQL != nil {
+			t.session(e.ID).open[p.Statement] = p.SQL
+		}
+	}
 }
 
 func (t *Texts) command(c *Command) {

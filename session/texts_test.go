@@ -33,3 +33,24 @@ func TestTexts(t *testing.T) {
 		t.Errorf("a Query's text is its own: %q", got)
 	}
 }
+
+// TestTextsOfState: a session that was joined in mid-life has statements that its
+// server told of, by id; those made by PREPARE have a name instead, and of some
+// the text is not known.
+func TestTextsOfState(t *testing.T) {
+	var x Texts
+	x.See(&Start{ID: 1, Joined: true, State: &State{Prepared: []PreparedState{
+		{Statement: 5, SQL: []byte("a")}, {Statement: 6}, {Statement: 7, Name: "s", SQL: []byte("b")}}}})
+	is := func(id uint64, stmt uint32, want string) {
+		t.Helper()
+		if got := string(x.SQL(&Command{ID: id, Kind: Execute, Statement: stmt})); got != want {
+			t.Errorf("session %d, statement %d: %q, want %q", id, stmt, got, want)
+		}
+	}
+	is(1, 5, "a")
+	is(1, 6, "")
+	is(1, 7, "")
+	is(2, 5, "")
+	x.See(&Command{ID: 1, Seq: 1, Kind: CloseStatement, Statement: 5})
+	is(1, 5, "")
+}

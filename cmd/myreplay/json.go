@@ -31,6 +31,8 @@ type jsonEvent struct {
 	Encrypted  bool   `json:"encrypted,omitempty"`
 	Replays    uint64 `json:"replays,omitempty"`
 	Copy       uint32 `json:"copy,omitempty"`
+	// What the server told of a session that was joined in mid-life.
+	SessionState *jsonState `json:"session_state,omitempty"`
 
 	// command
 	Command   string `json:"command,omitempty"`
@@ -158,6 +160,7 @@ func (p *jsonPrinter) start(j *jsonEvent, s *session.Start) {
 	j.Version, j.Connection, j.User, j.Schema = s.ServerVersion, s.ConnectionID, s.Login.User, s.Login.Schema
 	j.Joined, j.Encrypted, j.Replays, j.Copy, j.Refused = s.Joined, s.Encrypted, s.Of, s.Copy, s.Refused
 	p.who[s.ID] = &who{j.Client, j.User, j.Schema}
+	j.SessionState = stateJSON(s.State)
 }
 
 func (p *jsonPrinter) jsonCommand(j *jsonEvent, c *session.Command, sql []byte) {

@@ -249,5 +249,8 @@ func startText(s *session.Start) string {
 	if s.Refused != nil {
 		parts = append(parts, "refused: "+s.Refused.Error())
 	}
+	if s.State != nil {
+		parts = append(parts, "state: "+s.State.String())
+	}
 	return strings.Join(parts, ", ")
 }
