@@ -47,6 +47,10 @@ type TargetFigures struct {
 	Behind    int64 `json:"behind"`
 	// Refusal is the latest reason for a session that could not be opened.
 	Refusal string `json:"refusal,omitempty"`
+	// Away are open sessions that have no connection and try to make one, Trouble
+	// is the latest reason.
+	Away    int64  `json:"away"`
+	Trouble string `json:"trouble,omitempty"`
 	// Commands are those to be replayed, once for each copy; Sent and Skipped (by
 	// reason) sum up to them, but for what is under way.
 	Commands int64            `json:"commands"`

@@ -76,6 +76,10 @@ func (m *Mirror) Write(e session.Event) error {
 	return m.live.Event(e)
 }
 
+// Flush tells that the next event may be long in coming. It must be called where
+// Options.Replay.Flushed says so.
+func (m *Mirror) Flush() { m.live.Flush() }
+
 // Tick tells that every event up to at, nanoseconds since the Unix epoch, was
 // written.
 func (m *Mirror) Tick(at int64) error {
@@ -83,6 +87,7 @@ func (m *Mirror) Tick(at int64) error {
 		m.ledger.capture.tick(at)
 		m.ledger.run.tick(at)
 	})
+	m.live.Flush()
 	m.live.Tick(at)
 	return nil
 }

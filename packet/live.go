@@ -26,6 +26,8 @@ type LiveOptions struct {
 	// block; it may take twice as long. 0: 40 ms, or 10 ms of several devices.
 	// Less wakes up more often.
 	HandOver time.Duration
+	// Waits, when not nil, is called by Read each time before it waits for packets.
+	Waits func()
 }
 
 // DefaultRing is the default of LiveOptions.RingBytes.

@@ -28,7 +28,7 @@ func OpenLive(devices []string, o LiveOptions) (*Source, error) {
 	if o.HandOver > 0 {
 		timeout = min(timeout, o.HandOver)
 	}
-	l := &live{stop: newStopper()}
+	l := &live{stop: newStopper(), waits: o.Waits}
 	for _, name := range devices {
 		d, err := openDevice(name, &o, timeout)
 		if err != nil {
@@ -48,6 +48,7 @@ func OpenLive(devices []string, o LiveOptions) (*Source, error) {
 type live struct {
 	devices []*device
 	pollfds []unix.PollFd
+	waits   func() // before each wait for packets; may be nil
 	stop    *stopper
 
 	lastAt  int64  // of the last packet
@@ -173,6 +174,9 @@ func (l *live) idle(p *rawPacket) error {
 			wait = min(wait, blockTimeout)
 		}
 		l.pollfds = append(l.pollfds, unix.PollFd{Fd: int32(d.fd), Events: unix.POLLIN})
+	}
+	if l.waits != nil {
+		l.waits()
 	}
 	n, err := unix.Poll(l.pollfds, int(wait/time.Millisecond))
 	if err != nil && err != unix.EINTR {

@@ -8,6 +8,7 @@ import (
 
 	"myreplay/dialect"
 	"myreplay/session"
+	"myreplay/sqltext"
 )
 
 // eventCost is what an event takes in memory besides its payload, about.
@@ -31,18 +32,21 @@ type Feed struct {
 	schedule schedule
 	dialects dialect.Tracker
 	sessions map[uint64]*fed
-	open     int   // sessions open in the recording
-	check    int64 // the recorded time of the next look for overdue sessions
+	open     int        // sessions open in the recording
+	check    int64      // the recorded time of the next look for overdue sessions
+	roused   []*mailbox // whose runners look with Flush
+	unsent   int        // events since the last Flush
 }
 
 // fed is a session as the feed sees it.
 type fed struct {
-	runners []*runner // nil: filtered out
+	runners []*runner
+	joining *joining // not nil: its runners have not begun
 	// answered is when the recording's latest reply came.
 	answered int64
 	// change is the number of a ChangeUser whose reply is awaited.
 	change uint64
-	ids    []uint64 // of the run, one for each copy, when filtered
+	ids    []uint64 // of the run, one for each copy, when filtered out
 	// x: the X Protocol; waiting counts its commands without a reply so far.
 	x       bool
 	waiting int
@@ -50,6 +54,8 @@ type fed struct {
 	// last command before.
 	asked   int64
 	inState uint64
+	// half: after that command a transaction was open.
+	half bool
 }
 
 // Begin begins a pass. What Feed takes is replayed until Feed.End, or, once ctx
@@ -109,6 +115,9 @@ func (f *Feed) Event(e session.Event) error {
 	if f.r.options.Live {
 		_, at := e.Key()
 		f.Tick(at)
+		if f.unsent++; f.unsent >= mostUnsent {
+			f.Flush()
+		}
 	}
 	return nil
 }
@@ -122,7 +131,11 @@ func (f *Feed) fail(err error) {
 // End tells that the recording has ended, and waits for its sessions. The error
 // is that of Check or of the sink; the end of the context is none.
 func (f *Feed) End() error {
+	f.Flush()
 	for _, s := range f.sessions {
+		if j := s.joining; j != nil {
+			f.place(s, j.inTrans || j.start.State.Transaction)
+		}
 		for _, u := range s.runners {
 			u.box.close()
 		}
@@ -186,7 +199,7 @@ func (f *Feed) end(s *fed, e *session.End) {
 
 func (f *Feed) command(s *fed, c *session.Command) {
 	f.r.stats.Commands.Add(int64(f.r.options.Copies))
-	if s.runners == nil {
+	if s.ids != nil {
 		f.r.stats.Skipped[session.SkipFilter].Add(int64(len(s.ids)))
 		for _, id := range s.ids {
 			f.r.write(skipped(id, c, session.SkipFilter, 0))
@@ -207,6 +220,12 @@ func (f *Feed) command(s *fed, c *session.Command) {
 	if c.Kind == session.ChangeUser {
 		s.change = c.Seq
 	}
+	if s.half { // whatever the state says, which may be older
+		s.half, i.half = false, true
+		for _, u := range s.runners {
+			u.severed.Store(true) // the replies from here on tell when it ends
+		}
+	}
 	i.opt = f.dialects.Options(c.ID)
 	i.cost += int64(len(c.Payload))
 	if s.answered > 0 {
@@ -219,8 +238,10 @@ func (f *Feed) command(s *fed, c *session.Command) {
 func (f *Feed) reply(s *fed, e *session.Reply) {
 	s.answered = e.Last
 	s.waiting = max(s.waiting-1, 0)
-	if e.Seq <= s.inState {
-		return // its command is not sent
+	f.tell(s, e)
+	if e.Seq <= s.inState { // its command is not sent
+		s.half = !s.x && isIn(e)
+		return
 	}
 	if e.Prepared != nil || s.change == e.Seq || s.x && tells(e) || s.severed() {
 		f.put(s, item{event: e, due: f.schedule.live.of(e.Last), cost: eventCost})
@@ -246,6 +267,9 @@ func tells(r *session.Reply) bool {
 
 // put hands an item to all copies of a session.
 func (f *Feed) put(s *fed, i item) {
+	if f.hold(s, i) {
+		return
+	}
 	for _, u := range s.runners {
 		if f.r.options.Live {
 			f.putLive(u, i)
@@ -258,7 +282,7 @@ func (f *Feed) put(s *fed, i item) {
 	}
 }
 
-// start begins the runners of a session.
+// start begins a session.
 func (f *Feed) start(e *session.Start) error {
 	r := f.r
 	if err := r.check(e.Server); err != nil {
@@ -283,7 +307,15 @@ func (f *Feed) start(e *session.Start) error {
 	}
 	f.crowd()
 	f.open++
-	opt := f.dialects.Options(e.ID)
+	if !f.join(s, e, due) {
+		f.begin(s, e, due, f.dialects.Options(e.ID))
+	}
+	return nil
+}
+
+// begin begins the runners of a session, one for each copy.
+func (f *Feed) begin(s *fed, e *session.Start, due int64, opt sqltext.Options) {
+	r := f.r
 	for n := range r.options.Copies {
 		copied := *e
 		copied.Copy = r.copy(n)
@@ -294,7 +326,6 @@ func (f *Feed) start(e *session.Start) error {
 		r.roster.add(u)
 		go u.run()
 	}
-	return nil
 }
 
 // crowd keeps an unpaced replay from opening more sessions at once than the

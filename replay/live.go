@@ -82,10 +82,39 @@ func (f *Feed) putLive(u *runner, i item) {
 		return
 	}
 	w.used.Add(i.cost)
-	u.box.put(i)
+	if u.box.add(i) {
+		f.rouse(u.box)
+	}
 	if w.used.Load() > w.limit {
 		f.shed()
 	}
+}
+
+// mostRoused is how many sessions may wait for Flush, and for how many events.
+const (
+	mostRoused = 64
+	mostUnsent = 256
+)
+
+// rouse has a session's runner look into its mailbox, now or with Flush.
+func (f *Feed) rouse(m *mailbox) {
+	if !f.r.options.Flushed {
+		m.signal()
+		return
+	}
+	if f.roused = append(f.roused, m); len(f.roused) >= mostRoused {
+		f.Flush()
+	}
+}
+
+// Flush tells that the next event may be long in coming: what was taken is sent.
+// It is of use with Options.Flushed only.
+func (f *Feed) Flush() {
+	for i, m := range f.roused {
+		m.signal()
+		f.roused[i] = nil
+	}
+	f.roused, f.unsent = f.roused[:0], 0
 }
 
 // shed gives up sessions until a quarter of the window is free: those first

@@ -18,6 +18,9 @@ type item struct {
 	// skip is why a command is not to be sent, where that is decided already. Its
 	// payload is left out then.
 	skip session.Skip
+	// half: by the latest reply before, a transaction is open of which nothing was
+	// sent.
+	half bool
 	// piped: the client sent it while it awaited the reply to the one before.
 	piped bool
 }
@@ -49,6 +52,13 @@ func newMailbox(w *window) *mailbox { return &mailbox{window: w, wake: make(chan
 
 // put adds an item.
 func (m *mailbox) put(i item) {
+	if m.add(i) {
+		m.signal()
+	}
+}
+
+// add adds an item, and tells whether the taker is to be signalled.
+func (m *mailbox) add(i item) (idle bool) {
 	m.mu.Lock()
 	if len(m.items) == cap(m.items) && m.head > len(m.items)/2 {
 		n := copy(m.items, m.items[m.head:])
@@ -56,12 +66,10 @@ func (m *mailbox) put(i item) {
 		m.items, m.head = m.items[:n], 0
 	}
 	m.items = append(m.items, i)
-	idle := m.idle
+	idle = m.idle
 	m.idle = false
 	m.mu.Unlock()
-	if idle {
-		m.signal()
-	}
+	return idle
 }
 
 // close tells that nothing more comes.

@@ -71,7 +71,7 @@ type batch struct {
 
 // takes tells whether an item may belong to the batch.
 func (b *batch) takes(i *item) bool {
-	if i.skip != session.NotSkipped {
+	if i.skip != session.NotSkipped || i.half {
 		return false
 	}
 	due := i.due <= b.now || b.u.r.options.Live

@@ -165,6 +165,8 @@ func (u *runner) reconnect(c *session.Command) bool {
 func (u *runner) dial() bool {
 	r := u.r
 	until := r.target.Now() + int64(r.options.Reconnect)
+	away := int64(0)
+	defer func() { r.stats.Away.Add(-away) }()
 	for pause := firstPause; ; pause = min(2*pause, longPause) {
 		conn, err := u.open()
 		if err == nil {
@@ -182,6 +184,9 @@ func (u *runner) dial() bool {
 			u.refusal = err
 			return false
 		}
+		r.stats.trouble.Store(&err)
+		r.stats.Away.Add(1 - away)
+		away = 1
 		// Not all sessions that lost the target come back at the same moment.
 		if !u.wait(r.target.Now() + int64(pause-rand.N(pause/4))) {
 			return false

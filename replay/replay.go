@@ -114,6 +114,9 @@ type Options struct {
 	// such a session is skipped as SkipBehind, its connection is closed. So is a
 	// session of which one event takes three quarters of the window.
 	Live bool
+	// Flushed: whoever tells a live replay the events calls Feed.Flush when no more
+	// come for the moment. Then a session is woken once for all that came for it.
+	Flushed bool
 	// MaxLag is how long a live replay's command may wait to be sent before its
 	// session is given up. 0: any time.
 	MaxLag time.Duration

@@ -179,6 +179,9 @@ func (u *runner) wait(due int64) bool {
 func (u *runner) handle(i *item) {
 	switch e := i.event.(type) {
 	case *session.Command:
+		if i.half {
+			u.sever(session.SkipHalf)
+		}
 		if i.skip != session.NotSkipped {
 			u.skip(e, i.skip, i.due)
 			return
@@ -209,6 +212,12 @@ func (u *runner) learn(e *session.Reply) {
 	if u.conn != nil {
 		u.conn.Learn(e)
 	}
+}
+
+// isIn tells whether a reply says that a transaction is open.
+func isIn(e *session.Reply) bool {
+	n := len(e.Results)
+	return n > 0 && e.Results[n-1].Error == nil && e.Results[n-1].Status&statusInTrans != 0
 }
 
 // isOver tells whether a reply says that no transaction is open.

@@ -34,6 +34,9 @@ type Stats struct {
 	// Behind sessions of a live replay were given up because the target was too
 	// slow. Caught commands were sent together with others, to catch up.
 	Behind, Caught atomic.Int64
+	// Away sessions have no connection now, and try to make one: see Trouble.
+	Away    atomic.Int64
+	trouble atomic.Pointer[error]
 	// Overtaken sessions were begun although more were open than in the
 	// recording, because nothing moved.
 	Overtaken atomic.Int64
@@ -71,6 +74,15 @@ func (s *Stats) late(d int64) {
 // nil.
 func (s *Stats) Refusal() error {
 	if p := s.refusal.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// Trouble returns the latest error of those sessions that try to make a
+// connection, or nil when there are none.
+func (s *Stats) Trouble() error {
+	if p := s.trouble.Load(); p != nil && s.Away.Load() > 0 {
 		return *p
 	}
 	return nil

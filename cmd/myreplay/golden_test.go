@@ -31,7 +31,7 @@ func TestGolden(t *testing.T) {
 	for _, kind := range []mysqltest.Kind{mysqltest.MariaDB, mysqltest.MySQL97} {
 		t.Run(kind.String(), func(t *testing.T) {
 			file := filepath.Join("testdata", "golden", kind.String()+".pcap")
-			if *rewrite {
+			if rewriting() {
 				recordGolden(t, kind, file)
 			}
 			asSent, err := os.ReadFile(file)

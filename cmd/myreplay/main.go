@@ -83,7 +83,7 @@ Exit codes: 0 done (and nothing differs), 1 something differs, 2 could not.`,
 	root.SetVersionTemplate("myreplay {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	profiled(root)
-	root.AddCommand(captureCommand(), relayCommand(), replayCommand(), reportCommand(), showCommand())
+	root.AddCommand(captureCommand(), relayCommand(), replayCommand(), mirrorCommand(), assistCommand(), pairCommand(), reportCommand(), showCommand(), doctorCommand())
 	return root
 }
 

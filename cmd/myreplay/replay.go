@@ -292,7 +292,7 @@ func (a *replayArgs) replay(c *cobra.Command, path string, server *replayTarget,
 	s := r.Stats()
 	a.summary(errs, s, total, time.Since(begin), ctx.Err() != nil)
 	for _, s := range server.servers {
-		targetRemarks(errs, s.Stats())
+		targetRemarks(errs, s.Stats(), schemaByURL)
 	}
 	if err == nil && s.Sent.Load() == 0 && s.Refused.Load() > 0 {
 		err = fmt.Errorf("nothing was replayed: %w", s.Refusal())

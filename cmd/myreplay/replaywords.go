@@ -81,10 +81,21 @@ func (a *replayArgs) summary(out io.Writer, s *replay.Stats, total int64, d time
 	remark(out, s.Skipped[session.SkipWrite].Load(), "writes were left out: what reads them later differs for that reason")
 }
 
-// targetRemarks say what the target was told otherwise than the source.
-func targetRemarks(out io.Writer, s target.Stats) {
+// What tells the schema of a session that was joined in mid-life: in a replay, in
+// a mirror.
+const (
+	schemaByURL    = "name one in the target's URL (mysql://.../SCHEMA)"
+	schemaBySource = "--source asks the source server for it"
+)
+
+// targetRemarks say what the target was told otherwise than the source. schema
+// is what tells the schema where the recording does not know it.
+func targetRemarks(out io.Writer, s target.Stats, schema string) {
 	remark(out, s.AttributesLeftOut, count(s.AttributesLeftOut, "command")+" sent without query attributes, which the target does not have")
-	remark(out, s.SchemasUnknown, count(s.SchemasUnknown, "session")+" joined in mid-life without a schema, because the recording does not know it: name one in the target's URL (mysql://.../SCHEMA)")
+	remark(out, s.SchemasUnknown, count(s.SchemasUnknown, "session")+" joined in mid-life without a schema, because the recording does not know it: "+schema)
+	remark(out, s.StateRestored, count(s.StateRestored, "setting")+" of sessions that were open before (variables, prepared statements) made on the target")
+	remark(out, s.StateRefused, fmt.Sprintf("%s of sessions that were open before refused by the target, the last one: %s", count(s.StateRefused, "setting"), s.StateError))
+	remark(out, s.StateUnknown, count(s.StateUnknown, "setting")+" of sessions that were open before not made: the source does not tell all of it")
 	remark(out, s.Collations, count(s.Collations, "session")+" with another connection collation, because the target lacks the recorded one")
 	remark(out, s.NotOffered, count(s.NotOffered, "session")+" without something that the target does not offer: "+s.Missing.String())
 	remark(out, s.FilesRefused, count(s.FilesRefused, "file")+" asked for by the target and not recorded: sent empty")

@@ -16,8 +16,12 @@ import (
 	"myreplay/packet/packettest"
 )
 
-// rewrite writes the expected outputs that "cmp" compares with anew.
-var rewrite = flag.Bool("rewrite", false, "rewrite the expected outputs in testdata/script")
+// rewriting tells whether the expected outputs are written anew. The flag is
+// datadriven's.
+func rewriting() bool {
+	f := flag.Lookup("rewrite")
+	return f != nil && f.Value.String() == "true"
+}
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
@@ -41,7 +45,7 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
-		UpdateScripts: *rewrite,
+		UpdateScripts: rewriting(),
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("MYSQL_PWD", "")
 			e.Setenv("HOME", e.WorkDir)

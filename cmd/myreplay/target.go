@@ -24,6 +24,9 @@ type targetArgs struct {
 	user, credentials, auth, defaultsFile string
 	schemas                               map[string]string
 	replyTimeout, connectTimeout          time.Duration
+	// dial, when not nil, returns what connects to a target instead of the net
+	// package.
+	dial func(*target.URL) func(context.Context, *session.Start) (net.Conn, error)
 }
 
 func (a *targetArgs) flags(c *cobra.Command) {
@@ -47,8 +50,12 @@ func (a *targetArgs) server(u *target.URL, o outcome.Options, threads int, promp
 	if err != nil {
 		return nil, err
 	}
-	return target.New(u, target.Options{Outcome: o, Users: users, Schemas: a.schemas,
-		ConnectTimeout: a.connectTimeout, ReplyTimeout: a.replyTimeout, Threads: threads})
+	to := target.Options{Outcome: o, Users: users, Schemas: a.schemas,
+		ConnectTimeout: a.connectTimeout, ReplyTimeout: a.replyTimeout, Threads: threads}
+	if a.dial != nil && u.Network == "tcp" {
+		to.Dial = a.dial(u)
+	}
+	return target.New(u, to)
 }
 
 // users tells who logs in.
@@ -73,6 +80,9 @@ func (a *targetArgs) users(u *target.URL, prompt func() (string, error)) (target
 	return target.OneUser(user, password), err
 }
 
+// errNobody is why a target can't be logged in to that nobody is named for.
+var errNobody = errors.New("who logs in on the target? give one user for all (mysql://USER@host/ or --user), a file with the recorded users' passwords (--credentials), or --auth any for a server without grant tables")
+
 // account finds the one user and the password: from the command line, the URL
 // and MYSQL_PWD, else from an option file, else from a prompt.
 func (a *targetArgs) account(u *target.URL, prompt func() (string, error)) (user, password string, err error) {
@@ -88,7 +98,7 @@ func (a *targetArgs) account(u *target.URL, prompt func() (string, error)) (user
 		user = file
 	}
 	if user == "" {
-		return "", "", errors.New("who logs in on the target? give one user for all (mysql://USER@host/ or --user), a file with the recorded users' passwords (--credentials), or --auth any for a server without grant tables")
+		return "", "", errNobody
 	}
 	if p, ok := os.LookupEnv("MYSQL_PWD"); ok {
 		return user, p, nil
@@ -100,6 +110,21 @@ func (a *targetArgs) account(u *target.URL, prompt func() (string, error)) (user
 		password, err = prompt()
 	}
 	return user, password, err
+}
+
+// askPassword asks for the password of the one user on the terminal, where it is
+// needed and not given; it is kept in the environment, for a process that goes on
+// in the background.
+func (a *targetArgs) askPassword(urls []*target.URL) error {
+	prompt := passwordPrompt()
+	if prompt == nil || a.auth != "" || a.credentials != "" || len(urls) == 0 {
+		return nil
+	}
+	_, _, err := a.account(urls[0], func() (string, error) {
+		word, err := prompt()
+		return word, errors.Join(err, os.Setenv("MYSQL_PWD", word))
+	})
+	return err
 }
 
 // optionFile reads user and password from the [client] and [myreplay] groups.
@@ -288,19 +313,37 @@ func (c xReplayConn) Do(cmd *session.Command, file replay.File) (replay.Answer, 
 // DoAll implements replay.Pipeline.
 func (c xReplayConn) DoAll(cmds []*session.Command) ([]replay.Answer, error) {
 	list, err := c.XConn.DoAll(cmds)
+	return answers(list), err
+}
+
+func answers(list []target.Answer) []replay.Answer {
 	answers := make([]replay.Answer, len(list))
 	for i, a := range list {
 		answers[i] = replay.Answer(a)
 	}
-	return answers, err
+	return answers
 }
 
+// replayConn makes a target.Conn a replay.Pipeline.
 type replayConn struct{ *target.Conn }
+
+// DoAll implements replay.Pipeline.
+func (c replayConn) DoAll(cmds []*session.Command) ([]replay.Answer, error) {
+	list, err := c.Conn.DoAll(cmds)
+	return answers(list), err
+}
 
 // Do implements replay.Conn.
 func (c replayConn) Do(cmd *session.Command, file replay.File) (replay.Answer, error) {
 	a, err := c.Conn.Do(cmd, target.File(file))
 	return replay.Answer(a), err
+}
+
+// Inherit implements replay.Heir.
+func (c replayConn) Inherit(lost replay.Conn) {
+	if old, ok := lost.(replayConn); ok {
+		c.Conn.Inherit(old.Conn)
+	}
 }
 
 // Errors of servers that are busy or on their way down or up, after which
