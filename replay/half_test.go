@@ -33,3 +33,26 @@ func TestHalfByReply(t *testing.T) {
 		}
 	}
 }
+
+// TestHalfUntold: of a session that was open before, and of which nobody told
+// anything, the first reply tells whether a transaction is open.
+func TestHalfUntold(t *testing.T) {
+	insert := "insert into t values (1)"
+	for _, c := range []struct {
+		why    string
+		events []session.Event
+		want   string
+	}{
+		{"open", []session.Event{query(1, 1, 200, insert), said(1, 201, 3), query(1, 2, 202, "commit"), said(2, 203, 2), query(1, 3, 204, insert)},
+			"1:transaction begun before 2:transaction begun before"},
+		{"none", []session.Event{query(1, 1, 200, insert), said(1, 201, 2), query(1, 2, 202, insert)}, "1:transaction begun before"},
+	} {
+		start := joined(session.State{})
+		start.State = nil
+		events := append([]session.Event{start}, c.events...)
+		sink, _ := play(t, context.Background(), &fake{}, Options{Live: true, Policy: Policy{Writes: true}}, append(events, &session.End{ID: 1, At: 300}))
+		if got := skips(sink); got != c.want {
+			t.Errorf("%s: %s, want %s", c.why, got, c.want)
+		}
+	}
+}

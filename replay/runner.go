@@ -51,10 +51,19 @@ func newRunner(r *Replayer, start *session.Start, due int64, opt sqltext.Options
 	u := &runner{r: r, start: start, due: due, id: r.nextID(), box: newMailbox(r.window), judge: newJudge(r.options.Policy, start, opt)}
 	u.file = u.piece
 	u.ctx, u.kill = context.WithCancel(r.hard)
-	if start.State != nil && start.State.Transaction {
+	if u.mayBeHalf() {
 		u.sever(session.SkipHalf)
 	}
 	return u
+}
+
+// mayBeHalf tells whether the session may begin in the middle of a transaction:
+// its source told so, or nobody could tell. Then the first reply will.
+func (u *runner) mayBeHalf() bool {
+	if s := u.start.State; s != nil {
+		return s.Transaction
+	}
+	return u.r.options.Live && u.start.Joined && u.start.Protocol != session.X
 }
 
 // run replays the session to its end.

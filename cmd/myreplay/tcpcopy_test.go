@@ -37,6 +37,8 @@ func newTyped(assist bool) *typed {
 		letters["listen"] = ""
 	} else {
 		f.VarP(&y.pairs, "pair", "x", "")
+		y.switches["g"] = f.BoolP("gradual", "g", false, "")
+		y.switches["O"] = f.BoolP("full-sessions", "O", false, "")
 		f.VarP(&y.assistants, "assistant", "s", "")
 		f.VarP(&y.sample, "sample", "r", "")
 		f.VarP(&y.copies, "copies", "n", "")
