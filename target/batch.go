@@ -270,9 +270,6 @@ func (c *Conn) replies(sent, replies int) (next int, err error) {
 			replies--
 			x := b.m.receiving(b.cmd)
 			x.more, x.first = replies > 0, first
-			if i > 0 {
-				x.pause = pauseFor(replies)
-			}
 			r, err = c.receive(&x)
 			b.answer.Reply = r
 			if err != nil {
@@ -288,23 +285,6 @@ func (c *Conn) replies(sent, replies int) (next int, err error) {
 		c.done(b.cmd, &b.m, r)
 	}
 	return len(c.batch), nil
-}
-
-// The pause before more replies of a batch are read: without it each would be read
-// by itself, as soon as the server has sent it.
-const (
-	pauseEach = 30 * time.Microsecond
-	mostPause = 2 * time.Millisecond
-	// fewReplies are read without a pause.
-	fewReplies = 3
-)
-
-// pauseFor returns how long to wait when so many replies are to come.
-func pauseFor(replies int) time.Duration {
-	if replies < fewReplies {
-		return 0
-	}
-	return min(time.Duration(replies)*pauseEach, mostPause)
 }
 
 // cutShort ends a connection that answered only the commands before next.

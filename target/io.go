@@ -189,8 +189,6 @@ type receiving struct {
 	// come; before receive: with the end of the one before it, 0 if it did not.
 	more  bool
 	first int64
-	// pause is how long to wait before reading, once, so that more has come.
-	pause time.Duration
 	whole uint64 // bytes of the frames that came whole
 	part  uint64 // bytes that came since the last of them
 	done  bool
@@ -217,10 +215,6 @@ func (c *Conn) receive(x *receiving) (*session.Reply, error) {
 	for !x.done && err == nil {
 		var n int
 		buf := c.in()
-		if x.pause > 0 {
-			time.Sleep(x.pause)
-			x.pause = 0
-		}
 		if n, err = c.nc.Read(buf); n == 0 {
 			continue
 		}

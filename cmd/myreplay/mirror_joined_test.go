@@ -180,7 +180,8 @@ func TestMirrorJoinedUnasked(t *testing.T) {
 	m := l.mirror()
 	o.work(10)
 	r := m.stop()
-	if n := r.skipped(session.SkipUnknownStatement.String()); n != 3 {
+	// The first command's reply tells that no transaction is open.
+	if n := r.skipped(session.SkipUnknownStatement.String()) + r.skipped(session.SkipHalf.String()); n != 3 {
 		t.Errorf("%d executions skipped: %v", n, r.report.Account.Skipped)
 	}
 	for _, q := range itemTables {
@@ -249,9 +250,12 @@ func TestMirrorJoinedGrants(t *testing.T) {
 	l.s.Exec(t, "REVOKE ALL PRIVILEGES, GRANT OPTION FROM few@'%'")
 	o := l.older()
 	m := l.mirror(l.ask("few")...)
+	o.read1("SELECT v FROM other.items") // its reply tells that no transaction is open
 	o.read1("SELECT v FROM other.items")
 	r := m.stop()
-	r.same(t)
+	if a := r.report.Account; a.Sent != 1 || r.skipped(session.SkipHalf.String()) != 1 || r.report.Verdict.Different > 0 {
+		t.Errorf("%+v\n%s", a.KindAccount, r.said)
+	}
 	r.remarked(t, "GRANT PROCESS ON *.* TO", "GRANT SELECT ON performance_schema.* TO")
 	if !slices.ContainsFunc(strings.Split(r.said, "\n"), func(line string) bool { return strings.Contains(line, "joined") }) {
 		t.Error(r.said)

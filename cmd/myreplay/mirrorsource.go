@@ -32,12 +32,16 @@ type mirrorSource struct {
 	asked   sourceArgs
 }
 
+// mirrorRing is the kernel's memory for packets: a mirror shares the processors
+// with the source, and must outlast a second without one.
+const mirrorRing = 64 << 20
+
 // handOver is after how long the kernel hands over packets to a mirror: its lag
 // begins with that.
 const handOver = 5 * time.Millisecond
 
 func (m *mirrorSource) flags(c *cobra.Command) {
-	m.ring = packet.DefaultRing
+	m.ring = mirrorRing
 	f := c.Flags()
 	f.StringSliceVarP(&m.devices, "interface", "i", nil, "network `DEVICE`s to listen on (default any: all)")
 	m.packets.flags(c)
