@@ -1,7 +1,6 @@
 package trace
 
 import (
-
 	"myreplay/flow"
 	"myreplay/preface"
 	"myreplay/xproto"
