@@ -123,11 +123,24 @@ func (p *people) run(t *testing.T, td *datadriven.TestData) string {
 	case "tell":
 		return tell(p.ask(t, arg(td, "as", "")), p.open[name].at)
 	case "remarks":
-		return strings.Join(append(p.ask(t, arg(td, "as", "")).Remarks(), ""), "\n")
+		return p.remarks(t, td)
 	default:
 		t.Fatalf("unknown command %s", td.Cmd)
 	}
 	return ""
+}
+
+// remarks returns what is remarked. A server may show a session for a moment that
+// was closed before: then it is asked again.
+func (p *people) remarks(t *testing.T, td *datadriven.TestData) (out string) {
+	for range 50 {
+		out = strings.Join(append(p.ask(t, arg(td, "as", "")).Remarks(), ""), "\n")
+		if out == td.Expected {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return out
 }
 
 // unquote reads a line with escapes when it begins with a quote.
