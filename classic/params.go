@@ -238,20 +238,27 @@ func appendParams(dst []byte, list []Param, typed, named bool) []byte {
 	} else {
 		dst = append(dst, 1)
 		for _, p := range list {
-			flags := byte(0)
-			if p.Unsigned {
-				flags = 0x80
-			}
-			dst = append(dst, byte(p.Type), flags)
-			if named {
-				dst = wire.AppendLenencBytes(dst, p.Name)
-			}
+			dst = AppendParamType(dst, p.ParamType, named)
 		}
 	}
 	for _, p := range list {
 		if !p.Null && !p.Long {
 			dst = appendBinary(dst, p)
 		}
+	}
+	return dst
+}
+
+// AppendParamType appends a parameter's type as COM_STMT_EXECUTE has it, with its
+// name where parameters are named (query attributes).
+func AppendParamType(dst []byte, t ParamType, named bool) []byte {
+	flags := byte(0)
+	if t.Unsigned {
+		flags = 0x80
+	}
+	dst = append(dst, byte(t.Type), flags)
+	if named {
+		dst = wire.AppendLenencBytes(dst, t.Name)
 	}
 	return dst
 }

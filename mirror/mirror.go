@@ -2,8 +2,6 @@ package mirror
 
 import (
 	"context"
-	"errors"
-	"time"
 
 	"myreplay/replay"
 	"myreplay/report"
@@ -24,8 +22,8 @@ type Options struct {
 	// Report says how the answers are compared.
 	Report report.Options
 	// Capture and Run, when not nil, get what was recorded and what the target
-	// answered. One that fails gets nothing more, and the mirror goes on: see
-	// Trouble.
+	// answered. One that fails gets nothing more, and the mirror goes on; closing it
+	// tells why.
 	Capture, Run Sink
 	// Seen, when not nil, is told each recorded event before the report is, while
 	// the report's functions are not called.
@@ -93,20 +91,13 @@ func (m *Mirror) Tick(at int64) error {
 }
 
 // Close tells that nothing more comes. What waits for the target is replayed
-// within drain, the rest given up and counted; then it returns the report.
-func (m *Mirror) Close(drain time.Duration) (r *report.Report, err error) {
-	defer context.AfterFunc(deadline(drain), m.stop)()
+// until ctx is done, the rest given up and counted; then it returns the report.
+func (m *Mirror) Close(ctx context.Context) (r *report.Report, err error) {
+	defer context.AfterFunc(ctx, m.stop)()
 	err = m.live.End()
 	m.stop()
 	m.ledger.with(func() { r = m.ledger.builder.Finish() })
 	return r, err
-}
-
-// deadline returns a context that ends after d; at once where d is 0.
-func deadline(d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), d)
-	context.AfterFunc(ctx, cancel)
-	return ctx
 }
 
 // Report returns the report so far.
@@ -118,15 +109,6 @@ func (m *Mirror) Report() (r *report.Report) {
 // SetSkew says how far the target's clock is ahead of the recorder's, in
 // nanoseconds.
 func (m *Mirror) SetSkew(ns int64) { m.replayer.SetSkew(ns) }
-
-// Trouble returns why the capture or the run is not kept any more, or nil.
-func (m *Mirror) Trouble() (err error) {
-	m.ledger.with(func() { err = errors.Join(m.ledger.capture.err, m.ledger.run.err) })
-	return err
-}
-
-// Stats returns the replay's running counts.
-func (m *Mirror) Stats() *replay.Stats { return m.replayer.Stats() }
 
 // replayedSink takes what the target answered.
 type replayedSink Mirror

@@ -1,8 +1,8 @@
 package target
 
 import (
+	"myreplay/classic"
 	"myreplay/session"
-	"myreplay/wire"
 )
 
 // Inherit takes over the parameter types that a lost connection of the same
@@ -39,14 +39,8 @@ func (s *statements) withTypes(cmd *session.Command, l layout, st *statement) (*
 	p := append(make([]byte, 0, len(cmd.Payload)+3*l.count), cmd.Payload[:at-1]...)
 	p = append(p, 1)
 	for _, t := range owed {
-		sign := byte(0)
-		if t.Unsigned {
-			sign = 0x80
-		}
-		p = append(p, byte(t.Type), sign)
-		if l.named {
-			p = wire.AppendLenenc(p, 0)
-		}
+		t.Name = nil // of no meaning for a statement's own
+		p = classic.AppendParamType(p, t, l.named)
 	}
 	typed := *cmd
 	typed.Payload = append(p, l.values...)

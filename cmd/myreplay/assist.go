@@ -140,6 +140,7 @@ func (a *assistArgs) somebody() error {
 // run serves mirrors until it is to end.
 func (a *assistArgs) run(c *cobra.Command, keys *feed.Keys, mode *clientip.Mode) error {
 	errs := c.ErrOrStderr()
+	tuneRuntime(noLimit) // each mirror has a window of its own
 	l, err := feed.Listen(feed.ListenOptions{Addr: a.listen, Keys: keys,
 		Trouble: func(from string, err error) { fmt.Fprintf(errs, "from %s: %v\n", from, err) }})
 	if err != nil {
@@ -241,12 +242,15 @@ func (a *assistArgs) accept(c *cobra.Command, s *feed.Stream, mode *clientip.Mod
 	}
 	engine, own := a.engineArgs, a.targetArgs
 	engine.client = &clientDialer{mode: mode}
-	own.dial = engine.client.to
 	if engine.record != "" {
 		engine.record = unusedName(filepath.Join(expandTime(engine.record, time.Now()), s.Hello().Stream))
 	}
 	o.Flushed = true
-	return engine.open(c, to, o.settings, &own)
+	e, err := engine.open(c, to, o.settings, &own)
+	if err == nil {
+		e.skew = s.Skew
+	}
+	return e, err
 }
 
 // routes returns where sessions go: as this side was told, else as the mirror
@@ -315,7 +319,6 @@ func (e *localEngine) tell(s *feed.Stream) (stop func()) {
 		for {
 			select {
 			case <-figures.C:
-				e.SetSkew(s.Skew() + e.drift())
 				note(s, noteFigures, e.figures())
 			case <-reports.C:
 				note(s, noteReport, e.report())

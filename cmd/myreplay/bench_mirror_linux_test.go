@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -27,16 +26,7 @@ func mirrorBeside(b testing.TB, source, target *mysqltest.Server, args ...string
 		"--writes", "--json", "--report", m.report, "-q"}, args...)...)
 	cmd.Stderr = m.errs
 	m.process = mysqltest.Background(b, cmd)
-	for began := time.Now(); !strings.Contains(m.errs.String(), "Ctrl-C ends it"); time.Sleep(5 * time.Millisecond) {
-		select {
-		case <-m.process.Done():
-			b.Fatalf("%s: %v\n%s", cmd, m.process.Wait(), m.errs)
-		default:
-		}
-		if time.Since(began) > startWait {
-			b.Fatalf("%s does not begin: %s", cmd, m.errs)
-		}
-	}
+	awaitWords(b, m.process, m.errs, "Ctrl-C ends it")
 	return m
 }
 

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -176,28 +174,13 @@ func (thisHost) Sysctl(path string) (int, error) {
 // Listening implements doctorHost.
 func (thisHost) Listening(port uint16) ([]netip.Addr, error) {
 	var list []netip.Addr
-	for _, name := range []string{"tcp", "tcp6"} {
-		f, err := os.Open("/proc/self/net/" + name)
-		if errors.Is(err, fs.ErrNotExist) && name == "tcp6" {
-			continue // no IPv6 here
+	err := eachListener("self", func(at, _ string) {
+		if a, ok := procAddr(at); ok && a.Port() == port {
+			list = append(list, a.Addr())
 		}
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		lines := bufio.NewScanner(f)
-		for lines.Scan() {
-			w := strings.Fields(lines.Text())
-			if len(w) < 4 || w[3] != tcpListen {
-				continue
-			}
-			if a, ok := procAddr(w[1]); ok && a.Port() == port {
-				list = append(list, a.Addr())
-			}
-		}
-		if err := lines.Err(); err != nil {
-			return nil, err
-		}
+	})
+	if err != nil {
+		return nil, err
 	}
 	return list, nil
 }

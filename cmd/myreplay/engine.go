@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"path/filepath"
 	"time"
 
@@ -111,11 +110,14 @@ type settings struct {
 // localEngine replays on this machine.
 type localEngine struct {
 	*mirror.Mirror
-	to      routes
-	source  string
-	seeded  uint64
-	began   int64
-	client  *clientDialer
+	to     routes
+	source string
+	seeded uint64
+	began  int64
+	client *clientDialer
+	// skew is how far this machine's clock is ahead of the recorder's; nil: they
+	// are one.
+	skew    func() int64
 	users   func(*target.URL) (target.Users, error)
 	capture *capfile.Writer
 	run     *capfile.Writer
@@ -123,10 +125,6 @@ type localEngine struct {
 
 // open begins to replay on this machine.
 func (a *engineArgs) open(c *cobra.Command, to routes, s settings, t *targetArgs) (*localEngine, error) {
-	tuneRuntime(int64(a.window))
-	if s.Seed == 0 {
-		s.Seed = rand.Uint64()
-	}
 	if a.client != nil {
 		t.dial = a.client.to
 	}
@@ -204,6 +202,11 @@ func (e *localEngine) drift() int64 { return e.to.Now() - time.Now().UnixNano() 
 
 // figures implements engine.
 func (e *localEngine) figures() mirror.Figures {
+	skew := e.drift()
+	if e.skew != nil {
+		skew += e.skew()
+	}
+	e.SetSkew(skew)
 	f := e.Mirror.Figures(e.to.Now())
 	f.Began = e.began
 	e.client.figures(&f.Target)
@@ -212,7 +215,9 @@ func (e *localEngine) figures() mirror.Figures {
 
 // close implements engine.
 func (e *localEngine) close(drain time.Duration) (*report.Report, error) {
-	r, err := e.Mirror.Close(drain)
+	ctx, cancel := context.WithTimeout(context.Background(), drain)
+	defer cancel()
+	r, err := e.Mirror.Close(ctx)
 	for _, w := range []*capfile.Writer{e.capture, e.run} {
 		if w != nil {
 			err = errors.Join(err, w.Close())

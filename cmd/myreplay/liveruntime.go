@@ -17,6 +17,8 @@ const (
 	// liveHeap is how large the heap may become by that, beyond the memory for what
 	// waits.
 	liveHeap = 256 << 20
+	// noLimit is a window whose size is not known.
+	noLimit = -1
 )
 
 // tuneRuntime suits the runtime to a live mirror, where nobody has said otherwise
@@ -28,7 +30,7 @@ func tuneRuntime(window int64) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(liveGC)
 	}
-	if os.Getenv("GOMEMLIMIT") == "" {
+	if os.Getenv("GOMEMLIMIT") == "" && window >= 0 {
 		debug.SetMemoryLimit(window + liveHeap)
 	}
 }

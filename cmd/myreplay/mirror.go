@@ -153,6 +153,7 @@ func (a *mirrorArgs) run(c *cobra.Command, to routes, args []string) error {
 		ctx, stop = context.WithTimeout(c.Context(), a.duration)
 	}
 	defer stop()
+	tuneRuntime(int64(a.window))
 	if err := a.mirrorFilter.begin(a.percent.share()); err != nil {
 		return err
 	}

@@ -42,16 +42,7 @@ func startMirror(t testing.TB, args ...string) *mirroring {
 // says waits until the mirror has said something.
 func (m *mirroring) says(words string) {
 	m.t.Helper()
-	for began := time.Now(); !strings.Contains(m.errs.String(), words); time.Sleep(5 * time.Millisecond) {
-		select {
-		case <-m.process.Done():
-			m.t.Fatalf("the mirror: %v, and did not say %q\n%s", m.process.Wait(), words, m.errs)
-		default:
-		}
-		if time.Since(began) > startWait {
-			m.t.Fatalf("the mirror did not say %q: %s", words, m.errs)
-		}
-	}
+	awaitWords(m.t, m.process, m.errs, words)
 }
 
 // stop ends the mirror as Ctrl-C does, and returns what came of it.

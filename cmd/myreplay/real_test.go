@@ -134,17 +134,23 @@ func startRecorder(t testing.TB, args ...string) *recorder {
 	cmd := myreplayCommand(t, append(args, "-q", "-o", r.dir)...)
 	cmd.Stderr = r.errs
 	r.process = mysqltest.Background(t, cmd)
-	for began := time.Now(); !strings.Contains(r.errs.String(), "Ctrl-C ends it"); time.Sleep(5 * time.Millisecond) {
+	awaitWords(t, r.process, r.errs, "Ctrl-C ends it")
+	return r
+}
+
+// awaitWords waits until a process has said something.
+func awaitWords(t testing.TB, p *mysqltest.Process, errs *spoken, words string) {
+	t.Helper()
+	for began := time.Now(); !strings.Contains(errs.String(), words); time.Sleep(5 * time.Millisecond) {
 		select {
-		case <-r.process.Done():
-			t.Fatalf("%s: %v\n%s", cmd, r.process.Wait(), r.errs)
+		case <-p.Done():
+			t.Fatalf("%s: %v, and did not say %q\n%s", p.Cmd, p.Wait(), words, errs)
 		default:
 		}
 		if time.Since(began) > startWait {
-			t.Fatalf("%s does not begin to record: %s", cmd, r.errs)
+			t.Fatalf("%s did not say %q: %s", p.Cmd, words, errs)
 		}
 	}
-	return r
 }
 
 // stop ends the recording as Ctrl-C does, and returns what it said.

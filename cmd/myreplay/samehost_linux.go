@@ -68,30 +68,40 @@ const tcpListen = "0A"
 // named as /proc/PID/fd does.
 func listening(pid int32, port uint16) (map[string]bool, error) {
 	sockets := map[string]bool{}
+	err := eachListener(strconv.Itoa(int(pid)), func(at, inode string) {
+		_, at, _ = strings.Cut(at, ":")
+		if n, err := strconv.ParseUint(at, 16, 16); err == nil && uint16(n) == port {
+			sockets["socket:["+inode+"]"] = true
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return sockets, nil
+}
+
+// eachListener calls f for each TCP socket that listens where a process lives
+// ("self", or its number): with its address as /proc/net/tcp has it, and its inode.
+func eachListener(process string, f func(at, inode string)) error {
 	for _, name := range []string{"tcp", "tcp6"} {
-		f, err := os.Open(fmt.Sprintf("/proc/%d/net/%s", pid, name))
+		file, err := os.Open(filepath.Join("/proc", process, "net", name))
 		if errors.Is(err, fs.ErrNotExist) && name == "tcp6" {
 			continue // no IPv6 here
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
-		defer f.Close()
-		lines := bufio.NewScanner(f)
+		defer file.Close()
+		lines := bufio.NewScanner(file)
 		for lines.Scan() {
 			// sl local_address rem_address st queues tr:when retrnsmt uid timeout inode
-			w := strings.Fields(lines.Text())
-			if len(w) < 10 || w[3] != tcpListen {
-				continue
-			}
-			_, at, _ := strings.Cut(w[1], ":")
-			if n, err := strconv.ParseUint(at, 16, 16); err == nil && uint16(n) == port {
-				sockets["socket:["+w[9]+"]"] = true
+			if w := strings.Fields(lines.Text()); len(w) >= 10 && w[3] == tcpListen {
+				f(w[1], w[9])
 			}
 		}
 		if err := lines.Err(); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return sockets, nil
+	return nil
 }
