@@ -13,6 +13,9 @@ func (e *encoder) cost(ev session.Event) int {
 		if ev.Login != nil {
 			n += loginCost(ev.Login)
 		}
+		if ev.Order != nil {
+			n += costEvent
+		}
 		if n > MaxEvent {
 			if h, _ := commandHeadOf(ev); h.flags&cmdSQL == 0 {
 				n -= len(ev.SQL) // it stands within the payload

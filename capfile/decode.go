@@ -431,6 +431,26 @@ func (d *decoder) commandRest(c *session.Command, h *commandHead) {
 	if flags&cmdDue != 0 {
 		c.Due = d.timeBy(c.At)
 	}
+	if flags&cmdOrder != 0 {
+		c.Order = d.order()
+	}
+}
+
+// order reads what the order between sessions did to a command.
+func (d *decoder) order() *session.Order {
+	if !d.spend(costEvent) {
+		return nil
+	}
+	o := &session.Order{Waited: int64(d.uvarint() & (1<<63 - 1)), Dropped: d.u32(), Redone: d.u32()}
+	n := d.uvarint()
+	if n > session.MaxGuesses {
+		d.fail()
+		return nil
+	}
+	for range n {
+		o.Guesses = append(o.Guesses, session.Guess{Session: d.uvarint(), Seq: d.uvarint(), Seen: d.u8() != 0})
+	}
+	return o
 }
 
 // span returns n bytes of p from an offset on; they are not nil.

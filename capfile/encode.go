@@ -316,7 +316,7 @@ func (e *encoder) command(c *session.Command) {
 	if head.flags&cmdPayload != 0 {
 		e.payload(c)
 	}
-	if head.flags&(cmdSize|cmdPlace|cmdSQL|cmdStatement|cmdLogin|cmdDue) != 0 {
+	if head.flags&(cmdSize|cmdPlace|cmdSQL|cmdStatement|cmdLogin|cmdDue|cmdOrder) != 0 {
 		e.commandRest(c, head.flags, sqlAt)
 	}
 }
@@ -366,6 +366,30 @@ func (e *encoder) commandRest(c *session.Command, flags uint16, sqlAt int) {
 	if flags&cmdDue != 0 {
 		e.timeBy(c.Due, c.At)
 	}
+	if flags&cmdOrder != 0 {
+		e.order(c.Order)
+	}
+}
+
+// order writes what the order between sessions did to a command.
+func (e *encoder) order(o *session.Order) {
+	e.uvarint(stRest, uint64(max(o.Waited, 0)))
+	e.uvarint(stRest, uint64(o.Dropped))
+	e.uvarint(stRest, uint64(o.Redone))
+	list := o.Guesses[:min(len(o.Guesses), session.MaxGuesses)]
+	e.uvarint(stRest, uint64(len(list)))
+	for _, g := range list {
+		e.uvarint(stRest, g.Session)
+		e.uvarint(stRest, g.Seq)
+		e.u8(stRest, flagOf(g.Seen))
+	}
+}
+
+func flagOf(yes bool) byte {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 // commandHead writes the definition of a head.
@@ -415,6 +439,9 @@ func commandHeadOf(c *session.Command) (h commandHead, sqlAt int) {
 	}
 	if c.Skipped != 0 {
 		h.flags |= cmdSkipped
+	}
+	if c.Order != nil {
+		h.flags |= cmdOrder
 	}
 	return h, sqlAt
 }

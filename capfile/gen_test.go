@@ -128,11 +128,22 @@ func genCommand(t *rapid.T) session.Event {
 		l := genLogin(t)
 		c.Login = &l
 	}
+	if rapid.IntRange(0, 5).Draw(t, "order") == 0 {
+		c.Order = genOrder(t)
+	}
 	genSQL(t, c)
 	if len(c.Payload) >= 5 && genBool.Draw(t, "statement in payload") {
 		c.Statement = uint32(c.Payload[1]) | uint32(c.Payload[2])<<8 | uint32(c.Payload[3])<<16 | uint32(c.Payload[4])<<24
 	}
 	return c
+}
+
+func genOrder(t *rapid.T) *session.Order {
+	o := &session.Order{Waited: rapid.Int64Range(0, 1<<62).Draw(t, "waited"), Dropped: genU32.Draw(t, "dropped"), Redone: genU32.Draw(t, "redone")}
+	for range rapid.IntRange(0, session.MaxGuesses).Draw(t, "guesses") {
+		o.Guesses = append(o.Guesses, session.Guess{Session: genU64.Draw(t, "session"), Seq: genU64.Draw(t, "seq"), Seen: genBool.Draw(t, "seen")})
+	}
+	return o
 }
 
 // genSQL draws a command's SQL: none, within the payload or apart from it.

@@ -61,6 +61,7 @@ const (
 	cmdCut                     // Cut
 	cmdDue                     // has a Due
 	cmdSkipped                 // the head has a Skipped
+	cmdOrder                   // has an Order
 )
 
 // The flags of a result head; the lowest three bits are a digest mode.

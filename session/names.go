@@ -260,12 +260,18 @@ const (
 	// SkipHalf: it belongs to a transaction that was open before the recording
 	// began; a half of it is not done.
 	SkipHalf
+	// SkipDeadlock: the source gave it up as a deadlock's victim and rolled back
+	// its transaction; the replay did so with ROLLBACK.
+	SkipDeadlock
+	// SkipLockTimeout: at the source it failed after waiting for a lock, and
+	// changed nothing.
+	SkipLockTimeout
 )
 
 var skipNames = [...]string{"", "write", "secret", "too long", "unknown statement", "unknown parameter types",
 	"statement skipped", "administration", "filtered", "file not asked for", "no login", "unsupported",
 	"kill without counterpart", "failed to send", "not reached", "too far behind", "part of the state",
-	"transaction begun before"}
+	"transaction begun before", "deadlock as recorded", "lock timeout as recorded"}
 
 // String returns the reason in words, "" for NotSkipped.
 func (s Skip) String() string { return name(skipNames[:], uint8(s)) }

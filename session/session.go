@@ -147,6 +147,9 @@ type Command struct {
 	Due int64
 	// Skipped tells why a replay did not send it; a run only.
 	Skipped Skip
+	// Order tells what the order between sessions did to it; a run only, nil:
+	// nothing.
+	Order *Order
 }
 
 // Reply is what a server answered to one command. Commands of some kinds have
