@@ -83,3 +83,24 @@ func BenchmarkMask(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkShapes(b *testing.B) {
+	for _, q := range oltp {
+		b.Run(q.name, func(b *testing.B) {
+			var s Shaper
+			text := []byte(q.text)
+			b.ReportAllocs()
+			for b.Loop() {
+				s.Shapes(text, Options{})
+			}
+		})
+	}
+	b.Run("miss", func(b *testing.B) {
+		text := []byte(oltp[0].text)
+		b.ReportAllocs()
+		for b.Loop() {
+			var s Shaper
+			s.Shapes(text, Options{})
+		}
+	})
+}

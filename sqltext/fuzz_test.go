@@ -135,3 +135,61 @@ func FuzzMask(f *testing.F) {
 		AppendString(nil, text, opt)
 	})
 }
+
+// FuzzShape: no text makes the reader of shapes stumble; a fresh Shaper, a used
+// one and one that remembers agree; every value is one of the text's.
+func FuzzShape(f *testing.F) {
+	addSeeds(f)
+	b, err := os.ReadFile("testdata/shape")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for i, line := range strings.Split(string(b), "\n") {
+		f.Add([]byte(line), uint8(i))
+	}
+	var used Shaper
+	f.Fuzz(func(t *testing.T, text []byte, bits uint8) {
+		opt := fuzzOptions(bits)
+		list, literals := used.Shapes(text, opt)
+		first := printShapes(list)
+		checkShapes(t, text, list, literals)
+		list, _ = used.Shapes(text, opt)
+		var fresh Shaper
+		other, same := fresh.Shapes(text, opt)
+		if again, third := printShapes(list), printShapes(other); again != first || third != first || len(same) != len(literals) {
+			t.Fatalf("%q: %s, then %s, then %s", text, first, again, third)
+		}
+	})
+}
+
+func checkShapes(t *testing.T, text []byte, list []*Shape, literals []LiteralToken) {
+	params := bytes.Count(text, []byte("?"))
+	check := func(values ...Value) {
+		for _, v := range values {
+			if v.Kind == Literal && v.Index >= len(literals) || v.Kind == Placeholder && v.Index >= params || v.Index < 0 {
+				t.Fatalf("%q: value %+v", text, v)
+			}
+		}
+	}
+	for _, l := range literals {
+		l.Int(text)
+	}
+	for _, s := range list {
+		check(s.UserLock, s.Autocommit)
+		for i := range s.Tables {
+			table := &s.Tables[i]
+			for _, term := range append(append([]Term(nil), table.Terms...), table.Maybe...) {
+				check(term.Values...)
+			}
+			for _, a := range table.Assign {
+				check(a.Value)
+			}
+			if table.Insert != nil {
+				check(table.Insert.IDs...)
+				for _, row := range table.Insert.Rows {
+					check(row...)
+				}
+			}
+		}
+	}
+}

@@ -114,7 +114,7 @@ func (a *Analyzer) reread(text []byte, opt Options) {
 // nothing behind it is run.
 func untilError(text []byte, list []Statement) []Statement {
 	for i := range list {
-		if starts[text[list[i].Start]] == atDigit {
+		if at := list[i].Start; at < len(text) && starts[text[at]] == atDigit {
 			return list[:i]
 		}
 	}

@@ -1,7 +1,9 @@
 // Package sqltext reads MySQL and MariaDB statements without parsing them: one
 // pass over the bytes gives the tokens, a fingerprint, what each statement
-// does, which tables it names, and whether it carries a secret. It never
-// panics, takes linear time, and borrows the text that it is given.
+// does, which tables it names, and whether it carries a secret. A Shaper reads
+// more of a statement, once for all texts that differ in literals only: which
+// rows of its tables it is about. Nothing here panics; all takes linear time,
+// and borrows the text that it is given.
 //
 // A text does not tell everything. A view may call a stored function, a server
 // may have a stored function with the name of one that is built in only since a

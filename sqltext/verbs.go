@@ -195,6 +195,8 @@ func (c *classifier) analyzeWhat(t Token, w Word) {
 	switch {
 	case w == wTable || w == wLocal || w != wNone && wordTexts[w] == "no_write_to_binlog":
 		c.maintain(w, Writes)
+	case t.Kind != Ident && t.Kind != Quoted:
+		c.unknown()
 	default:
 		c.mode = inExplain
 		c.st.Verb, c.st.Class = Explain, Unknown

@@ -17,18 +17,20 @@ func (w Word) String() string {
 	return ""
 }
 
-// The words that the classifier, the fingerprint and the mask look at.
+// The words that the classifier, the fingerprint, the mask and the shapes look at.
 const (
 	wNone Word = iota
 	wAll
 	wAlter
 	wAnalyze
+	wAnd
 	wAs
 	wAtomic
 	wAuthorization
 	wAutocommit
 	wBackup
 	wBegin
+	wBetween
 	wBinary
 	wBinlog
 	wBody
@@ -36,6 +38,7 @@ const (
 	wCache
 	wCall
 	wCase
+	wChain
 	wChallengeResponse
 	wChange
 	wChar
@@ -48,9 +51,12 @@ const (
 	wClose
 	wColumn
 	wCommit
+	wCommitted
 	wConcat
 	wConnection
+	wConsistent
 	wCreate
+	wCross
 	wCurrent
 	wData
 	wDatabase
@@ -60,10 +66,12 @@ const (
 	wDeclare
 	wDefault
 	wDefiner
+	wDelayed
 	wDelete
 	wDesc
 	wDescribe
 	wDiagnostics
+	wDistinct
 	wDo
 	wDrop
 	wDual
@@ -81,10 +89,12 @@ const (
 	wFetch
 	wFlush
 	wFor
+	wForce
 	wFormat
 	wFrom
 	wFunction
 	wGet
+	wGetLock
 	wGlobal
 	wGrant
 	wGroup
@@ -93,24 +103,33 @@ const (
 	wHard
 	wHaving
 	wHelp
+	wHighPriority
 	wId
 	wIdentified
 	wIf
+	wIgnore
 	wImmediate
 	wImport
 	wIn
 	wIndex
+	wInner
 	wInsert
 	wInstall
 	wInstance
 	wIntersect
 	wInto
 	wIs
+	wIsolation
 	wJoin
+	wJsonExtract
+	wJsonObject
+	wJsonUnquote
 	wKey
 	wKill
 	wLastInsertId
 	wLateral
+	wLeft
+	wLevel
 	wLibrary
 	wLike
 	wLimit
@@ -120,41 +139,56 @@ const (
 	wLocked
 	wLogfile
 	wLoop
+	wLowPriority
 	wMember
 	wMinus
 	wNames
+	wNatural
 	wNext
 	wNextval
+	wNo
 	wNot
+	wNowait
 	wNull
+	wOf
 	wOff
 	wOffset
 	wOj
 	wOldPassword
 	wOn
+	wOne
+	wOnly
 	wOpen
 	wOptimize
 	wOr
 	wOrder
+	wOuter
 	wOutfile
 	wPackage
+	wPartition
 	wPartitions
 	wPassword
 	wPersist
 	wPersistOnly
+	wPhase
 	wPrepare
 	wProcedure
 	wPurge
 	wQuery
+	wQuick
 	wRand
 	wRandom
+	wRead
 	wRecover
 	wRecursive
 	wReferences
 	wRelease
+	wReleaseAllLocks
+	wReleaseLock
 	wRename
 	wRepair
 	wRepeat
+	wRepeatable
 	wReplace
 	wReset
 	wResignal
@@ -163,20 +197,25 @@ const (
 	wReturn
 	wReturning
 	wRevoke
+	wRight
 	wRole
 	wRollback
 	wRollup
 	wRow
+	wRows
 	wSavepoint
 	wSchema
 	wSelect
 	wSequence
+	wSerializable
 	wServer
+	wSession
 	wSet
 	wShare
 	wShow
 	wShutdown
 	wSignal
+	wSnapshot
 	wSoft
 	wSqlMode
 	wStacked
@@ -194,6 +233,7 @@ const (
 	wTrigger
 	wTrue
 	wTruncate
+	wUncommitted
 	wUninstall
 	wUnion
 	wUnixTimestamp
@@ -214,6 +254,7 @@ const (
 	wWrite
 	wXa
 	wXml
+	wXor
 	wNamed // the first Word without a constant
 )
 
@@ -222,12 +263,14 @@ var namedWords = [wNamed]string{
 	wAll:                "all",
 	wAlter:              "alter",
 	wAnalyze:            "analyze",
+	wAnd:                "and",
 	wAs:                 "as",
 	wAtomic:             "atomic",
 	wAuthorization:      "authorization",
 	wAutocommit:         "autocommit",
 	wBackup:             "backup",
 	wBegin:              "begin",
+	wBetween:            "between",
 	wBinary:             "binary",
 	wBinlog:             "binlog",
 	wBody:               "body",
@@ -235,6 +278,7 @@ var namedWords = [wNamed]string{
 	wCache:              "cache",
 	wCall:               "call",
 	wCase:               "case",
+	wChain:              "chain",
 	wChallengeResponse:  "challenge_response",
 	wChange:             "change",
 	wChar:               "char",
@@ -247,9 +291,12 @@ var namedWords = [wNamed]string{
 	wClose:              "close",
 	wColumn:             "column",
 	wCommit:             "commit",
+	wCommitted:          "committed",
 	wConcat:             "concat",
 	wConnection:         "connection",
+	wConsistent:         "consistent",
 	wCreate:             "create",
+	wCross:              "cross",
 	wCurrent:            "current",
 	wData:               "data",
 	wDatabase:           "database",
@@ -259,10 +306,12 @@ var namedWords = [wNamed]string{
 	wDeclare:            "declare",
 	wDefault:            "default",
 	wDefiner:            "definer",
+	wDelayed:            "delayed",
 	wDelete:             "delete",
 	wDesc:               "desc",
 	wDescribe:           "describe",
 	wDiagnostics:        "diagnostics",
+	wDistinct:           "distinct",
 	wDo:                 "do",
 	wDrop:               "drop",
 	wDual:               "dual",
@@ -280,10 +329,12 @@ var namedWords = [wNamed]string{
 	wFetch:              "fetch",
 	wFlush:              "flush",
 	wFor:                "for",
+	wForce:              "force",
 	wFormat:             "format",
 	wFrom:               "from",
 	wFunction:           "function",
 	wGet:                "get",
+	wGetLock:            "get_lock",
 	wGlobal:             "global",
 	wGrant:              "grant",
 	wGroup:              "group",
@@ -292,24 +343,33 @@ var namedWords = [wNamed]string{
 	wHard:               "hard",
 	wHaving:             "having",
 	wHelp:               "help",
+	wHighPriority:       "high_priority",
 	wId:                 "id",
 	wIdentified:         "identified",
 	wIf:                 "if",
+	wIgnore:             "ignore",
 	wImmediate:          "immediate",
 	wImport:             "import",
 	wIn:                 "in",
 	wIndex:              "index",
+	wInner:              "inner",
 	wInsert:             "insert",
 	wInstall:            "install",
 	wInstance:           "instance",
 	wIntersect:          "intersect",
 	wInto:               "into",
 	wIs:                 "is",
+	wIsolation:          "isolation",
 	wJoin:               "join",
+	wJsonExtract:        "json_extract",
+	wJsonObject:         "json_object",
+	wJsonUnquote:        "json_unquote",
 	wKey:                "key",
 	wKill:               "kill",
 	wLastInsertId:       "last_insert_id",
 	wLateral:            "lateral",
+	wLeft:               "left",
+	wLevel:              "level",
 	wLibrary:            "library",
 	wLike:               "like",
 	wLimit:              "limit",
@@ -319,41 +379,56 @@ var namedWords = [wNamed]string{
 	wLocked:             "locked",
 	wLogfile:            "logfile",
 	wLoop:               "loop",
+	wLowPriority:        "low_priority",
 	wMember:             "member",
 	wMinus:              "minus",
 	wNames:              "names",
+	wNatural:            "natural",
 	wNext:               "next",
 	wNextval:            "nextval",
+	wNo:                 "no",
 	wNot:                "not",
+	wNowait:             "nowait",
 	wNull:               "null",
+	wOf:                 "of",
 	wOff:                "off",
 	wOffset:             "offset",
 	wOj:                 "oj",
 	wOldPassword:        "old_password",
 	wOn:                 "on",
+	wOne:                "one",
+	wOnly:               "only",
 	wOpen:               "open",
 	wOptimize:           "optimize",
 	wOr:                 "or",
 	wOrder:              "order",
+	wOuter:              "outer",
 	wOutfile:            "outfile",
 	wPackage:            "package",
+	wPartition:          "partition",
 	wPartitions:         "partitions",
 	wPassword:           "password",
 	wPersist:            "persist",
 	wPersistOnly:        "persist_only",
+	wPhase:              "phase",
 	wPrepare:            "prepare",
 	wProcedure:          "procedure",
 	wPurge:              "purge",
 	wQuery:              "query",
+	wQuick:              "quick",
 	wRand:               "rand",
 	wRandom:             "random",
+	wRead:               "read",
 	wRecover:            "recover",
 	wRecursive:          "recursive",
 	wReferences:         "references",
 	wRelease:            "release",
+	wReleaseAllLocks:    "release_all_locks",
+	wReleaseLock:        "release_lock",
 	wRename:             "rename",
 	wRepair:             "repair",
 	wRepeat:             "repeat",
+	wRepeatable:         "repeatable",
 	wReplace:            "replace",
 	wReset:              "reset",
 	wResignal:           "resignal",
@@ -362,20 +437,25 @@ var namedWords = [wNamed]string{
 	wReturn:             "return",
 	wReturning:          "returning",
 	wRevoke:             "revoke",
+	wRight:              "right",
 	wRole:               "role",
 	wRollback:           "rollback",
 	wRollup:             "rollup",
 	wRow:                "row",
+	wRows:               "rows",
 	wSavepoint:          "savepoint",
 	wSchema:             "schema",
 	wSelect:             "select",
 	wSequence:           "sequence",
+	wSerializable:       "serializable",
 	wServer:             "server",
+	wSession:            "session",
 	wSet:                "set",
 	wShare:              "share",
 	wShow:               "show",
 	wShutdown:           "shutdown",
 	wSignal:             "signal",
+	wSnapshot:           "snapshot",
 	wSoft:               "soft",
 	wSqlMode:            "sql_mode",
 	wStacked:            "stacked",
@@ -393,6 +473,7 @@ var namedWords = [wNamed]string{
 	wTrigger:            "trigger",
 	wTrue:               "true",
 	wTruncate:           "truncate",
+	wUncommitted:        "uncommitted",
 	wUninstall:          "uninstall",
 	wUnion:              "union",
 	wUnixTimestamp:      "unix_timestamp",
@@ -413,4 +494,5 @@ var namedWords = [wNamed]string{
 	wWrite:              "write",
 	wXa:                 "xa",
 	wXml:                "xml",
+	wXor:                "xor",
 }
