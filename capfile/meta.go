@@ -60,6 +60,9 @@ type Source struct {
 	// ServerUUID the server's own id when it was asked.
 	Servers    []string `json:"servers,omitempty"`
 	ServerUUID string   `json:"server_uuid,omitempty"`
+	// GTID is which transactions the server had committed when it was asked for its
+	// sessions: MySQL's gtid_executed, MariaDB's gtid_binlog_pos.
+	GTID string `json:"gtid,omitempty"`
 }
 
 // encode returns the meta JSON of a segment.

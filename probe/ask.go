@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 )
@@ -33,7 +34,13 @@ type basics struct {
 
 // with calls ask with a connection and a deadline.
 func (s *Server) with(ctx context.Context, ask func(a *asker) error) error {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	return s.within(ctx, s.timeout, ask)
+}
+
+// within calls ask with a connection and a deadline; each question may take as
+// long as one call.
+func (s *Server) within(ctx context.Context, all time.Duration, ask func(a *asker) error) error {
+	ctx, cancel := context.WithTimeout(ctx, all)
 	defer cancel()
 	s.budget.left.Store(maxAnswer)
 	c, err := s.db.Conn(ctx)
@@ -57,7 +64,8 @@ var wanted = []string{"performance_schema", "performance_schema_max_sql_text_len
 	"character_set_results", "character_set_connection", "collation_connection", "server_uuid", "server_id", "hostname",
 	"datadir", "port", "max_connections", "read_only", "super_read_only", "sql_mode", "require_secure_transport",
 	"max_prepared_stmt_count", "lower_case_table_names", "time_zone", "system_time_zone", "log_bin", "gtid_mode",
-	"character_set_server", "collation_server", "skip_name_resolve", "binlog_format"}
+	"character_set_server", "collation_server", "skip_name_resolve", "binlog_format", "transaction_isolation", "tx_isolation",
+	"auto_increment_increment", "innodb_rollback_on_timeout", "innodb_snapshot_isolation"}
 
 // begin asks for the basics.
 func (a *asker) begin(milliseconds int64) error {

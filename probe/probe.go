@@ -44,6 +44,8 @@ const (
 	MaxValue = 64 << 10
 	// MaxText is how many bytes all texts and values of one call may have.
 	MaxText = 128 << 20
+	// MaxGTID is how many bytes of a GTID position are read.
+	MaxGTID = 256 << 10
 	// maxAnswer is how many bytes a server may send in one call.
 	maxAnswer = 512 << 20
 )

@@ -11,6 +11,7 @@ import (
 type Sessions struct {
 	asked, told int64
 	version     string
+	uuid, gtid  string
 	known       map[netip.AddrPort][]*known
 	named       map[uint16][]*known // those with a host name, by port
 	count       int
@@ -36,6 +37,14 @@ type known struct {
 // When returns when asking began and when the answer was whole, in nanoseconds
 // since the Unix epoch.
 func (s *Sessions) When() (asked, told int64) { return s.asked, s.told }
+
+// GTID returns which transactions were committed when asking began, none that was
+// committed later: MySQL's gtid_executed, MariaDB's gtid_binlog_pos. It is "" where
+// the server keeps no binary log, or where it has more than MaxGTID bytes.
+func (s *Sessions) GTID() string { return s.gtid }
+
+// UUID returns MySQL's server_uuid; MariaDB has none.
+func (s *Sessions) UUID() string { return s.uuid }
 
 // Len returns how many sessions of the network were told; those on a socket do
 // not count.

@@ -50,7 +50,10 @@ type snapshot struct {
 
 // take asks all questions.
 func (sn *snapshot) take(s *Server) error {
-	sn.out.version = sn.version
+	sn.out.version, sn.out.uuid = sn.version, sn.variables["server_uuid"]
+	if err := sn.position(); err != nil {
+		return err
+	}
 	if err := sn.processlist(); err != nil {
 		return err
 	}
@@ -66,6 +69,24 @@ func (sn *snapshot) take(s *Server) error {
 	}
 	if sn.numbers > 0 {
 		sn.remark("the server does not tell the types of user variables: %s that read as numbers are taken for numbers", number(sn.numbers, "value"))
+	}
+	return nil
+}
+
+// position asks for the GTID position. MySQL breaks it into lines.
+func (sn *snapshot) position() error {
+	name := "@@GLOBAL.gtid_executed"
+	if sn.mariaDB {
+		name = "@@GLOBAL.gtid_binlog_pos"
+	}
+	_, err := sn.rows(fmt.Sprintf("SELECT IF(LENGTH(%[1]s) > %[2]d, NULL, %[1]s)", name, MaxGTID), 1, func(r row) {
+		sn.out.gtid = strings.ReplaceAll(r.text(0), "\n", "")
+		if r.null(0) {
+			sn.remark("the GTID position has more than %d bytes, and is left out", MaxGTID)
+		}
+	})
+	if err != nil && refused(err) == "" {
+		return fmt.Errorf("the GTID position: %w", err)
 	}
 	return nil
 }

@@ -26,6 +26,7 @@ var house = []room{
 	{0, "session", "", "what a client and a server said; it knows no protocol"},
 	{0, "sqltext", "wire", "a scanner of SQL text; it knows no session"},
 	{1, "preface", "wire", "what comes before MySQL's bytes or instead of them; it knows no protocol of MySQL's"},
+	{0, "schema", "", "what a data dictionary says of tables; it knows no server and no text"},
 	{0, "clientip", "", "connects from other addresses than this host's own; it knows no protocol"},
 	{0, "tlsmode", "", "TLS as MySQL's clients ask for it; it knows no protocol"},
 
@@ -33,20 +34,20 @@ var house = []room{
 	{1, "xproto", "wire", "messages of the X Protocol; a pure codec"},
 	{1, "packet", "flow", "packets to chunks; it knows no protocol above TCP"},
 	{1, "capfile", "session wire", "events on disk; the same for every protocol"},
-	{1, "order", "session sqltext", "which command waits for which; from a recording alone"},
 	{1, "compare", "session sqltext", "recorded reply against replayed reply; pure"},
 	{1, "dialect", "session sqltext", "how each session's text is to be read; shared by capture, replay and report"},
 	{2, "feed", "capfile session", "events from one machine to another; it does not care what is done with them"},
-	{1, "probe", "session", "asks a server about itself and its sessions"},
+	{1, "probe", "session schema", "asks a server about itself and its sessions"},
 
 	{2, "outcome", "classic xproto session wire", "reads a reply's frames into a session.Reply; shared by decode and target"},
+	{2, "order", "session sqltext dialect schema classic xproto wire", "which command waits for which; from a recording alone"},
 	{2, "gate", "flow classic xproto wire tlsmode", "takes a relayed connection through its login, ending TLS; it tells what passes and makes no events"},
 
 	{3, "decode", "flow session classic xproto outcome wire preface", "chunks to events; it does not care where chunks come from"},
 	{3, "relay", "flow gate preface clientip", "passes bytes on and tells what passed; it makes no events"},
 	{3, "trace", "flow classic xproto sqltext wire preface", "names the messages that pass, for a reader; from chunks alone"},
 	{3, "target", "session classic xproto outcome wire tlsmode", "commands to a live server; it does not care where commands come from"},
-	{3, "replay", "session order probe sqltext dialect", "when, in what order, how many at once; it knows no protocol"},
+	{3, "replay", "session order probe sqltext dialect schema", "when, in what order, how many at once; it knows no protocol"},
 	{3, "report", "compare session sqltext dialect", "differences and timings for a reader; from two captures alone"},
 
 	{4, "capture", "flow decode probe session sqltext dialect", "source to decoder to sink; it knows neither packets nor files"},
@@ -56,6 +57,7 @@ var house = []room{
 	{0, "internal/mysqltest", "wire classic", "servers and clients for tests; the tests of every room use it"},
 	{0, "internal/netlab", "internal/mysqltest", "network namespaces for tests"},
 	{0, "internal/mysqltest/serve", "internal/mysqltest", "a server for people and benchmarks"},
+	{0, "internal/fidelity", "internal/mysqltest", "how faithful replays are; it runs myreplay as a user would"},
 	{0, "internal/tidy", "", "the rules of the house"},
 }
 
