@@ -1,0 +1,124 @@
+package order
+
+// mode is how an access meets others.
+type mode uint8
+
+const (
+	// snapshot reads what was committed when its snapshot was taken, and locks no
+	// rows.
+	snapshot mode = iota
+	// share reads the latest rows and keeps others from changing them.
+	share
+	// exclusive locks rows, to change them or not.
+	exclusive
+	// define changes the table itself.
+	define
+)
+
+// access is what a command does to rows of one table.
+type access struct {
+	group *group
+	cmd   *command
+	table *table
+	mode  mode
+	// wrote: it changed rows, which others see once its transaction is committed.
+	wrote bool
+	// inserts: its rows are new. gap: it locks gaps between rows, too.
+	inserts, gap bool
+	// columns are those read (snapshot) or changed (wrote), a bit each; the last
+	// bit stands for all columns from 63 on.
+	columns uint64
+	// domains tell the rows, sorted by column.
+	domains []domain
+	// exact is a hash of the primary key where it names one row; else 0.
+	exact uint64
+	// end is where what it holds ends, if that is not the end of its group.
+	end *command
+	// visit is the scan that saw it last.
+	visit uint64
+}
+
+// allColumns is every column.
+const allColumns = ^uint64(0)
+
+// last returns the command that ends what the access holds; nil while that is
+// not known.
+func (a *access) last() *command {
+	if a.end != nil {
+		return a.end
+	}
+	return a.group.last
+}
+
+// locks tells whether two accesses can't be held at once by two transactions.
+func (a *access) locks(b *access) bool {
+	switch {
+	case a.mode == define || b.mode == define:
+		return true
+	case a.mode == snapshot || b.mode == snapshot:
+		return false
+	}
+	return a.mode == exclusive || b.mode == exclusive
+}
+
+// list is a list of accesses by time, the latest last.
+type list struct {
+	items []*access
+	head  int
+}
+
+func (l *list) add(a *access) {
+	if l.head > 32 && l.head > len(l.items)/2 {
+		n := copy(l.items, l.items[l.head:])
+		clear(l.items[n:])
+		l.items, l.head = l.items[:n], 0
+	}
+	l.items = append(l.items, a)
+}
+
+func (l *list) len() int { return len(l.items) - l.head }
+
+// trim drops what is so old that nothing waits for it any more.
+func (l *list) trim(old uint64) {
+	for l.head < len(l.items) && l.items[l.head].group.isOlder(old) {
+		l.items[l.head] = nil
+		l.head++
+	}
+}
+
+// bucket holds accesses that lock or change rows, and those that only read what
+// was committed, which do not meet each other.
+type bucket struct{ locks, reads list }
+
+func (b *bucket) add(a *access) {
+	if a.mode == snapshot {
+		b.reads.add(a)
+	} else {
+		b.locks.add(a)
+	}
+}
+
+func (b *bucket) trim(old uint64) {
+	b.locks.trim(old)
+	b.reads.trim(old)
+}
+
+// len returns how many accesses there are, without those that only read or with
+// them.
+func (b *bucket) len(reads bool) int {
+	if reads {
+		return b.locks.len() + b.reads.len()
+	}
+	return b.locks.len()
+}
+
+// append appends the lists.
+func (b *bucket) append(dst []*list, reads bool) []*list {
+	if b.locks.len() > 0 {
+		dst = append(dst, &b.locks)
+	}
+	if reads && b.reads.len() > 0 {
+		dst = append(dst, &b.reads)
+	}
+	return dst
+}

@@ -1,0 +1,426 @@
+package order
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/zeebo/xxh3"
+
+	"myreplay/classic"
+	"myreplay/session"
+	"myreplay/sqltext"
+)
+
+// accesses takes note of what a command that was answered did to rows.
+func (p *Planner) accesses(m *member, c *command, failed *session.Error) {
+	for i, s := range c.what.shapes {
+		b := p.bind(s, c.what.schema)
+		if !b.any {
+			if s.Verb == sqltext.Begin && s.Snapshot {
+				m.open.snap = c
+			}
+			continue
+		}
+		p.statementAccesses(m, c, s, b, c.result(i, failed), failed)
+	}
+}
+
+// result returns the result of the i-th statement of a command's text; nil when
+// that is not known.
+func (c *command) result(i int, failed *session.Error) *session.Result {
+	list := c.reply.Results
+	if len(list) != len(c.what.shapes) || c.reply.Lost {
+		return nil
+	}
+	return &list[i]
+}
+
+// statementAccesses takes note of what one statement did. r is nil where it is
+// not known how it ended.
+func (p *Planner) statementAccesses(m *member, c *command, s *sqltext.Shape, b *bound, r *session.Result, failed *session.Error) {
+	if b.coarse && failed == nil {
+		p.stats.Barriers++
+		p.barrier = c
+		c.barrier = true
+		return
+	}
+	if s.UserLock.Kind != sqltext.Absent || s.Frees {
+		p.userLock(m, c, s, r)
+	}
+	if isLockError(failed) || failed != nil && s.Class == sqltext.DDL {
+		return // it got no locks
+	}
+	g := c.group
+	lvl := m.effective()
+	g.repeatable = lvl == repeatableRead
+	g.serial = lvl == serializable && (m.inTrans || m.manual)
+	for i := range b.tables {
+		bt := &b.tables[i]
+		if m.temp[bt.table.name] {
+			continue
+		}
+		if bt.temp {
+			m.temporary(bt.table.name, s)
+			continue
+		}
+		p.tableAccess(m, c, s, bt, r, failed)
+	}
+}
+
+// temporary takes note of a temporary table that was made or dropped.
+func (m *member) temporary(name string, s *sqltext.Shape) {
+	if m.temp == nil {
+		m.temp = map[string]bool{}
+	}
+	if s.Verb == sqltext.Create && len(m.temp) < maxStatements {
+		m.temp[name] = true
+	} else if s.Verb == sqltext.Drop {
+		delete(m.temp, name)
+	}
+}
+
+func isLockError(e *session.Error) bool {
+	return e != nil && (e.Code == errDeadlock || e.Code == errLockTimeout)
+}
+
+// tableAccess takes note of what a statement did to one table.
+func (p *Planner) tableAccess(m *member, c *command, s *sqltext.Shape, bt *boundTable, r *session.Result, failed *session.Error) {
+	a := &access{group: c.group, cmd: c, table: bt.table, columns: bt.changes}
+	writes := bt.ref.Role&sqltext.Writes != 0
+	switch {
+	case s.Class == sqltext.DDL:
+		a.mode, a.wrote = define, true
+		a.end = c
+		p.keep(a)
+		return
+	case s.Verb == sqltext.Lock:
+		a.mode = exclusive
+		if bt.ref.Lock == sqltext.ShareLock {
+			a.mode = share
+		}
+		p.keep(a)
+		return
+	case writes:
+		a.mode = exclusive
+		a.wrote = failed == nil && (r == nil || r.Affected > 0 || r.Outcome != session.OK || s.Verb == sqltext.Call)
+	case s.Lock != sqltext.NoLock || c.group.serial:
+		a.mode = exclusive
+		if s.Lock != sqltext.UpdateLock {
+			a.mode = share
+		}
+	case s.Class == sqltext.Write && !c.group.isLoose(m):
+		a.mode = share // INSERT ... SELECT and its kind lock what they read
+	default:
+		a.mode, a.columns = snapshot, bt.reads
+		p.reads(c)
+	}
+	if bt.table.autocommits {
+		a.end = c
+	}
+	if bt.ref.Insert != nil && writes {
+		a.inserts = true
+		p.inserted(c, bt, a, r)
+		return
+	}
+	a.domains = c.domains(bt)
+	if a.mode != snapshot {
+		a.domains = bt.table.looked(a.domains)
+	}
+	bt.table.key(a)
+	a.gap = a.locksGaps(m, r == nil || r.Outcome != session.OK || r.Affected > 0)
+	p.keep(a)
+	if a.wrote {
+		p.follow(a, kindOf(s))
+	}
+}
+
+// isLoose tells whether reads within writes lock nothing (READ COMMITTED).
+func (g *group) isLoose(m *member) bool {
+	return m.level == readCommitted || m.level == readUncommitted
+}
+
+func kindOf(s *sqltext.Shape) writeKind {
+	if s.Verb == sqltext.Update {
+		return updates
+	}
+	return deletes
+}
+
+// reads takes note of a command that reads a snapshot.
+func (p *Planner) reads(c *command) {
+	if c.snaps {
+		return
+	}
+	c.snaps = true
+	p.stats.Reads++
+	if c.group.repeatable && c.group.snap == nil {
+		c.group.snap = c
+	}
+}
+
+// keep takes note of an access.
+func (p *Planner) keep(a *access) {
+	if p.options.Mode == Table {
+		a.domains = nil
+	}
+	a.group.accesses = append(a.group.accesses, a)
+	a.group.wrote = a.group.wrote || a.wrote
+	a.table.key(a)
+	if a.mode != snapshot {
+		p.tighten(a)
+	}
+	a.table.add(a)
+}
+
+// inserted takes note of each row of an INSERT.
+func (p *Planner) inserted(c *command, bt *boundTable, all *access, r *session.Result) {
+	in := bt.ref.Insert
+	if in.Rows == nil || bt.inserted == nil || len(in.Rows) > maxValues {
+		p.keep(all)
+		p.follow(all, inserts)
+		return
+	}
+	made, step := uint64(0), uint64(1)
+	if r != nil {
+		made = r.InsertID
+	}
+	if s := p.options.Schema; s != nil && s.Increment > 1 {
+		step = s.Increment
+	}
+	for _, row := range in.Rows {
+		a := *all
+		a.columns = allColumns
+		given := false
+		for i, v := range row {
+			if i >= len(bt.inserted) || bt.inserted[i] < 0 {
+				continue
+			}
+			col := uint8(bt.inserted[i])
+			given = given || int(col) == bt.table.auto && isGiven(v)
+			if d, ok := c.value(col, classOf(bt.table.schema, col), v); ok {
+				a.domains = append(a.domains, d)
+			}
+		}
+		if bt.table.auto >= 0 && !given && made > 0 && made < 1<<62 {
+			a.domains = slices.DeleteFunc(a.domains, func(d domain) bool { return int(d.column) == bt.table.auto })
+			a.domains = append(a.domains, one(uint8(bt.table.auto), number, int64(made)))
+			made += step
+		}
+		sortDomains(a.domains)
+		b := a
+		p.keep(&b)
+		p.follow(&b, inserts)
+	}
+}
+
+// isGiven tells whether a value in an AUTO_INCREMENT column may be used as it is.
+func isGiven(v sqltext.Value) bool {
+	return v.Kind != sqltext.NullValue && v.Kind != sqltext.DefaultValue && v.Kind != sqltext.Absent
+}
+
+func sortDomains(list []domain) {
+	slices.SortFunc(list, func(a, b domain) int { return cmp.Compare(a.column, b.column) })
+}
+
+// domains returns which rows of a table a command's conditions allow, before and
+// after what it assigns.
+func (c *command) domains(bt *boundTable) []domain {
+	var list []domain
+	for i := range bt.terms {
+		t := &bt.terms[i]
+		d, ok := c.term(t)
+		if !ok {
+			continue
+		}
+		at := slices.IndexFunc(list, func(e domain) bool { return e.column == d.column })
+		if at >= 0 {
+			list[at] = narrow(list[at], d)
+		} else {
+			list = append(list, d)
+		}
+	}
+	for i := range bt.assigned {
+		list = c.assign(list, &bt.assigned[i])
+	}
+	if len(list) > 1 {
+		sortDomains(list)
+	}
+	return list
+}
+
+// assign widens the domain of a column that is set to a value.
+func (c *command) assign(list []domain, as *boundAssign) []domain {
+	at := slices.IndexFunc(list, func(e domain) bool { return e.column == as.column })
+	if at < 0 {
+		return list
+	}
+	if d, ok := c.value(as.column, as.class, as.value); ok {
+		if d, ok = both(list[at], d); ok {
+			list[at] = d
+			return list
+		}
+	}
+	return slices.Delete(list, at, at+1)
+}
+
+// term returns what a condition allows.
+func (c *command) term(t *boundTerm) (domain, bool) {
+	v := t.term.Values
+	switch t.term.Op {
+	case sqltext.Equal:
+		if len(v) == 1 {
+			return c.value(t.column, t.class, v[0])
+		}
+		return c.oneOf(t)
+	case sqltext.IsNull:
+		return domain{column: t.column, kind: null}, true
+	}
+	d := domain{column: t.column, kind: number, lo: -1 << 63, hi: 1<<63 - 1}
+	for i, w := range v {
+		e, ok := c.value(t.column, t.class, w)
+		if !ok || e.kind != number {
+			return d, false
+		}
+		if t.term.Op == sqltext.AtLeast || t.term.Op == sqltext.Between && i == 0 {
+			d.lo = e.lo
+		} else {
+			d.hi = e.lo
+		}
+	}
+	if d.lo > d.hi {
+		d.hi = d.lo
+	}
+	return d, true
+}
+
+// oneOf returns what an IN list allows.
+func (c *command) oneOf(t *boundTerm) (domain, bool) {
+	values := make([]int64, 0, len(t.term.Values))
+	k := kind(0)
+	for _, v := range t.term.Values {
+		d, ok := c.value(t.column, t.class, v)
+		if !ok || d.kind == null || k != 0 && d.kind != k {
+			return d, false
+		}
+		k = d.kind
+		values = append(values, d.lo)
+	}
+	if len(values) == 0 {
+		return domain{}, false
+	}
+	return listed(t.column, k, values)
+}
+
+// value returns a single value as a domain; false when it is not known, or not
+// how the column compares it.
+func (c *command) value(column uint8, cl class, v sqltext.Value) (domain, bool) {
+	switch v.Kind {
+	case sqltext.NullValue:
+		return domain{column: column, kind: null}, true
+	case sqltext.Literal:
+		if v.Index < len(c.what.literals) {
+			return c.literal(column, cl, v)
+		}
+	case sqltext.Placeholder:
+		if v.Index < len(c.what.params) {
+			return param(column, cl, v, &c.what.params[v.Index])
+		}
+	}
+	return domain{}, false
+}
+
+func (c *command) literal(column uint8, cl class, v sqltext.Value) (domain, bool) {
+	l := &c.what.literals[v.Index]
+	switch l.Kind {
+	case sqltext.Int:
+		n, ok := l.Int(c.what.text)
+		if v.Negative {
+			n = -n
+		}
+		return one(column, number, n), ok && (cl == integers || cl == unclear)
+	case sqltext.String:
+		if v.Negative {
+			return domain{}, false
+		}
+		var buf [64]byte
+		return textValue(column, cl, sqltext.AppendString(buf[:0], l.Span.Of(c.what.text), sqltext.Options{}))
+	}
+	return domain{}, false
+}
+
+// param is value for a parameter of an execution.
+func param(column uint8, cl class, v sqltext.Value, p *classic.Param) (domain, bool) {
+	switch {
+	case p.Long:
+		return domain{}, false
+	case p.Null:
+		return domain{column: column, kind: null}, true
+	case p.Type.IsInteger():
+		n := classic.Integer(p.Value, p.Unsigned)
+		if p.Unsigned && n > 1<<62 {
+			return domain{}, false
+		}
+		if v.Negative {
+			n = -n
+		}
+		return one(column, number, int64(n)), cl == integers || cl == unclear
+	case v.Negative:
+		return domain{}, false
+	}
+	switch p.Type {
+	case classic.TypeVarchar, classic.TypeVarString, classic.TypeString, classic.TypeBlob, classic.TypeTinyBlob, classic.TypeMediumBlob, classic.TypeLongBlob:
+		return textValue(column, cl, p.Value)
+	}
+	return domain{}, false
+}
+
+// textValue returns a text as a column compares it.
+func textValue(column uint8, cl class, s []byte) (domain, bool) {
+	switch cl {
+	case integers:
+		n, ok := integer(s)
+		return one(column, number, n), ok
+	case bytesExact:
+		for len(s) > 0 && (s[len(s)-1] == 0 || s[len(s)-1] == ' ') {
+			s = s[:len(s)-1]
+		}
+		return one(column, text, int64(xxh3.Hash(s)>>1)), true
+	case incomparable:
+		return domain{}, false
+	}
+	if cl == unclear {
+		if n, ok := integer(s); ok {
+			return one(column, number, n), true
+		}
+	}
+	for _, b := range s {
+		if b >= 0x80 || b < ' ' {
+			return domain{}, false // what it equals is the collation's business
+		}
+	}
+	folded := strings.ToLower(strings.TrimRight(string(s), " "))
+	return one(column, text, int64(xxh3.HashString(folded)>>1)), true
+}
+
+// integer reads a text that is an integer as a server writes it.
+func integer(s []byte) (int64, bool) {
+	neg := len(s) > 0 && s[0] == '-'
+	if neg {
+		s = s[1:]
+	}
+	if len(s) == 0 || len(s) > 18 || len(s) > 1 && s[0] == '0' {
+		return 0, false
+	}
+	n := int64(0)
+	for _, b := range s {
+		if b < '0' || b > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(b-'0')
+	}
+	if neg {
+		n = -n
+	}
+	return n, true
+}

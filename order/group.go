@@ -1,0 +1,141 @@
+package order
+
+import "myreplay/session"
+
+// never is a time after all others.
+const never = int64(1<<63 - 1)
+
+// command is a command that is being placed.
+type command struct {
+	event *session.Command
+	reply *session.Reply
+	step  *Step
+	group *group
+	// sent and answered are when its last byte, and when the first of its reply,
+	// was seen: what it did happened between the two. answered is never while it is
+	// under way.
+	sent, answered int64
+	what           effect
+	guesses        []guess
+	// barrier: all wait for it.
+	barrier bool
+	// snaps: it takes a snapshot.
+	snaps bool
+}
+
+// point is where the snapshot of a reading command is taken to lie.
+func (c *command) point() int64 {
+	return c.sent + min((c.answered-c.sent)/2, snapshotDelay)
+}
+
+// held is an event that waits for its place.
+type held struct {
+	event   session.Event
+	command *command // of a Command
+}
+
+// group is a transaction of a session, or a command outside of any.
+type group struct {
+	session  *member
+	events   []held
+	accesses []*access
+	bytes    int
+
+	// begun and ended count all events of the recording; ended 0: it is open.
+	begun, ended uint64
+	// at is the recorded time of its first event.
+	at int64
+	// first and last are its first and last commands that were answered or sent;
+	// last is the one that ends it, once it has ended or that was sent.
+	first, last *command
+	// snap is the command that took the snapshot for all its reads (REPEATABLE
+	// READ); nil: none yet.
+	snap *command
+	// repeatable: its reads share a snapshot. serial: they lock.
+	repeatable, serial bool
+	// over: how it ended.
+	over ending
+	// seenBy is when the end of the group is proven to have taken effect: some
+	// command that had waited for it was answered.
+	seenBy int64
+	// likelyBy is the same, guessed.
+	likelyBy int64
+	wrote    bool
+	// inside: it is a transaction of several commands.
+	inside bool
+	// long: it is not held to its end.
+	long bool
+	// number is the place of its last step; 0: not placed yet. shown counts the
+	// events when a part of a long one was handed on.
+	number, shown uint64
+
+	prev, next *group // the open ones, by begun
+}
+
+// ending tells how a group ended.
+type ending uint8
+
+const (
+	open ending = iota
+	committed
+	rolledBack
+)
+
+// isOlder tells whether a group was placed before a number.
+func (g *group) isOlder(number uint64) bool {
+	return g.number != 0 && g.number < number || g.long && g.number == 0
+}
+
+// effective is when the end of the group had taken effect at the latest.
+func (g *group) effective() int64 {
+	if g.seenBy != 0 {
+		return min(g.seenBy, g.last.answered)
+	}
+	return g.last.answered
+}
+
+// point is where the group's commit is taken to lie.
+func (g *group) point() int64 {
+	hi := g.effective()
+	if g.likelyBy != 0 {
+		hi = min(hi, g.likelyBy)
+	}
+	return hi - min(max(hi-g.last.sent, 0)/2, commitDelay)
+}
+
+// The places of unproven points within what is known: a snapshot is taken soon
+// after the command came, a commit is seen by others shortly before the reply.
+const (
+	snapshotDelay = 60_000
+	commitDelay   = 30_000
+)
+
+// openList holds the open groups by when they began.
+type openList struct{ first, last *group }
+
+func (l *openList) add(g *group) {
+	g.prev, g.next = l.last, nil
+	if l.last == nil {
+		l.first = g
+	} else {
+		l.last.next = g
+	}
+	l.last = g
+}
+
+func (l *openList) remove(g *group) {
+	if g.prev == nil {
+		if l.first != g {
+			return // it is not in the list
+		}
+		l.first = g.next
+	} else {
+		g.prev.next = g.next
+	}
+	if g.next == nil {
+		l.last = g.prev
+	} else {
+		g.next.prev = g.prev
+	}
+	g.prev, g.next = nil, nil
+}

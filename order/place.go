@@ -1,0 +1,272 @@
+package order
+
+import (
+	"cmp"
+	"slices"
+	"sort"
+
+	"myreplay/session"
+	"myreplay/sqltext"
+)
+
+// emit hands on what is held of a group, with what each command waits for.
+func (p *Planner) emit(g *group, emit func(session.Event, *Step) error) error {
+	old := p.old()
+	if g.long && g.number == 0 && g.snap != nil {
+		g.snap.step.Fence = p.endedBefore(g.snap.sent) // what it will read is not known
+	}
+	if p.options.Mode >= Table {
+		for _, a := range g.accesses {
+			p.relate(a, old)
+		}
+		p.afterLongs(g)
+	}
+	p.number(g)
+	for i, h := range g.events {
+		var s *Step
+		if h.command != nil {
+			s = h.command.step
+			p.finishStep(h.command, old)
+		}
+		g.events[i] = held{}
+		if err := emit(h.event, s); err != nil {
+			return err
+		}
+	}
+	p.placed(g)
+	return nil
+}
+
+// placed takes note of a group that was handed on.
+func (p *Planner) placed(g *group) {
+	p.bytes -= g.bytes
+	g.bytes, g.events, g.shown = 0, nil, p.events
+	if g.long {
+		g.accesses = nil // tables have them
+	}
+	if g.ended == 0 {
+		return
+	}
+	p.stats.Groups++
+	g.accesses = nil
+	if g.last != nil {
+		e := placed{g.last.answered, p.numbers}
+		if n := len(p.ends); n > 0 {
+			e.answered = max(e.answered, p.ends[n-1].answered)
+		}
+		p.ends = append(p.ends, e)
+	}
+	if p.numbers-p.swept > uint64(p.window())/2 {
+		p.sweep()
+	}
+}
+
+// sweep forgets what is so old that a fence holds for it.
+func (p *Planner) sweep() {
+	p.swept = p.numbers
+	old := p.old()
+	for _, t := range p.tables {
+		t.sweep(old)
+	}
+	n := sort.Search(len(p.ends), func(i int) bool { return p.ends[i].number >= old })
+	p.ends = append(p.ends[:0], p.ends[n:]...)
+	for _, m := range p.members {
+		if len(m.waited) > maxWaited {
+			clear(m.waited)
+		}
+	}
+}
+
+// maxWaited is of how many sessions a session remembers what it waited for.
+const maxWaited = 4096
+
+func (p *Planner) window() int { return p.options.Window + windowOfSession*p.sessions }
+
+// old is the number before which no step is waited for by itself.
+func (p *Planner) old() uint64 {
+	if w := uint64(p.window()); p.numbers > w {
+		return p.numbers - w
+	}
+	return 0
+}
+
+// endedBefore returns the number of the last step of the groups that had ended
+// at a time.
+func (p *Planner) endedBefore(at int64) uint64 {
+	n := sort.Search(len(p.ends), func(i int) bool { return p.ends[i].answered > at })
+	if n == 0 {
+		return 0
+	}
+	return p.ends[n-1].number
+}
+
+// number gives the steps of a group their numbers, and fences.
+func (p *Planner) number(g *group) {
+	fence := p.old()
+	if p.options.Mode == Commit && g.first != nil && g.number == 0 {
+		fence = max(fence, p.endedBefore(g.first.sent))
+	}
+	for i := range g.events {
+		c := g.events[i].command
+		if c == nil {
+			continue
+		}
+		p.numbers++
+		p.stats.Steps++
+		s := c.step
+		s.Number = p.numbers
+		s.Fence = max(s.Fence, fence)
+		if c.barrier {
+			s.Fence = s.Number - 1
+		}
+		s.Inside, s.Apart = g.inside, g.long
+		s.Begins = g.inside && c == g.first
+		s.Ends = g.inside && g.ended != 0 && c == g.last
+		if b := p.barrier; b != nil && b != c && c == g.first && c.sent >= b.answered {
+			c.wait(b, Proven, Barrier, false)
+		}
+	}
+	if g.ended != 0 || g.number == 0 {
+		g.number = p.numbers
+	}
+}
+
+// finishStep leaves out of what a command waits for what its session has waited
+// for before, and counts the rest.
+func (p *Planner) finishStep(c *command, old uint64) {
+	s := c.step
+	m := c.group.session
+	kept := s.Waits[:0]
+	for _, w := range s.Waits {
+		if w.On.Seq <= m.waited[w.On.Session] || w.On.Number != 0 && w.On.Number < old {
+			continue
+		}
+		kept = append(kept, w)
+		p.stats.Waits[w.Confidence]++
+		p.stats.Reasons[w.Reason]++
+	}
+	clear(s.Waits[len(kept):])
+	s.Waits = kept
+	for _, w := range kept {
+		if w.Confidence == Proven && !w.Sent {
+			if m.waited == nil {
+				m.waited = map[uint64]uint64{}
+			}
+			m.waited[w.On.Session] = max(m.waited[w.On.Session], w.On.Seq)
+		}
+	}
+	if len(c.guesses) > 0 {
+		if c.snaps {
+			p.stats.Ambiguous++
+		}
+		c.settle()
+	}
+}
+
+// wait has a command wait for another. Of those of one session the latest is
+// enough.
+func (c *command) wait(on *command, conf Confidence, why Reason, sent bool) {
+	if on == c {
+		return
+	}
+	s := c.step
+	for i := range s.Waits {
+		w := &s.Waits[i]
+		if w.On.Session != on.step.Session || w.Sent != sent || (w.Confidence == Proven) != (conf == Proven) {
+			continue
+		}
+		if w.On.Seq < on.step.Seq {
+			*w = Wait{On: on.step, Confidence: conf, Reason: why, Sent: sent}
+		}
+		return
+	}
+	s.Waits = append(s.Waits, Wait{On: on.step, Confidence: conf, Reason: why, Sent: sent})
+}
+
+// guess takes note of an unproven place next to another command, whose effect was
+// at a time.
+func (c *command) guess(on *command, seen bool, at int64) {
+	for i := range c.guesses {
+		if c.guesses[i].on == on.step {
+			return
+		}
+	}
+	c.guesses = append(c.guesses, guess{on.step, at, seen})
+}
+
+// guess is an unproven place.
+type guess struct {
+	on   *Step
+	at   int64
+	seen bool
+}
+
+// settle gives the step those of its guesses that are next to its place, in the
+// order of time: what was seen, then what was not.
+func (c *command) settle() {
+	list := c.guesses
+	slices.SortStableFunc(list, func(a, b guess) int {
+		if a.seen != b.seen {
+			if a.seen {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(a.at, b.at)
+	})
+	seen := 0
+	for seen < len(list) && list[seen].seen {
+		seen++
+	}
+	from := max(0, min(seen-session.MaxGuesses/2, len(list)-session.MaxGuesses))
+	for _, g := range list[from:min(len(list), from+session.MaxGuesses)] {
+		c.step.Guesses = append(c.step.Guesses, session.Guess{Session: g.on.Session, Seq: g.on.Seq, Seen: g.seen})
+	}
+	c.guesses = nil
+}
+
+// afterLongs has the end of a transaction that wrote wait for the snapshots of
+// transactions that go on, and may yet read what it wrote.
+func (p *Planner) afterLongs(g *group) {
+	if !g.wrote || g.over != committed || g.ended == 0 || g.last == nil {
+		return
+	}
+	for _, l := range p.longs {
+		if l != g && l.session != g.session && l.snap != nil && l.snap.answered <= g.last.sent {
+			g.last.wait(l.snap, Proven, ReadWrite, false)
+		}
+	}
+}
+
+// tighten takes note that the lock of a transaction that is ending has passed to
+// another: so its end has taken effect. Where it is not certain that both locked
+// the same row, that is a guess.
+func (p *Planner) tighten(a *access) {
+	for _, g := range p.enders {
+		if g.seenBy != 0 || g.session == a.group.session {
+			continue
+		}
+		for _, b := range g.accesses {
+			if b.table != a.table || b.cmd == g.last || b.end != nil || !a.locks(b) || disjoint(a.domains, b.domains) {
+				continue
+			}
+			if a.exact != 0 && a.exact == b.exact {
+				g.seenBy = a.cmd.answered
+				break
+			}
+			if g.likelyBy == 0 {
+				g.likelyBy = a.cmd.answered
+			}
+		}
+	}
+}
+
+// isEnd tells whether a command ends a transaction.
+func (c *command) isEnd() bool {
+	for _, s := range c.what.shapes {
+		if s.Verb == sqltext.Commit || s.Verb == sqltext.Rollback && !s.To || s.Class == sqltext.DDL {
+			return true
+		}
+	}
+	return false
+}

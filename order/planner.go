@@ -1,0 +1,336 @@
+package order
+
+import (
+	"slices"
+
+	"myreplay/dialect"
+	"myreplay/session"
+	"myreplay/sqltext"
+)
+
+// Planner reads a recording once and says of each command which others it must
+// wait for. It holds events back until the place of their transaction is known.
+// It serves one goroutine.
+type Planner struct {
+	options  Options
+	level    level // the server's own
+	dialects dialect.Tracker
+	shaper   sqltext.Shaper
+	members  map[uint64]*member
+	tables   map[string]*table
+	bindings map[binding]*bound
+	stats    Stats
+
+	events  uint64 // seen
+	now     int64  // the recorded time of the latest
+	open    openList
+	queue   []*group // ended, not placed
+	head    int      // the first of queue
+	longs   []*group // not held to their end
+	bytes   int      // held
+	numbers uint64   // steps that were handed on
+	swept   uint64
+	visits  uint64
+	lists   []*list
+	steps   []Step
+	// barrier is the latest command that all wait for that come after it.
+	barrier  *command
+	sessions int
+	// enders are the groups whose end was sent and not answered.
+	enders []*group
+	ends   []placed // the ends of groups, in their order (Commit)
+}
+
+// placed is when a group ended and which number its last step has.
+type placed struct {
+	answered int64
+	number   uint64
+}
+
+// NewPlanner returns a Planner.
+func NewPlanner(o Options) *Planner {
+	if o.Window == 0 {
+		o.Window = DefaultWindow
+	}
+	if o.Hold == 0 {
+		o.Hold = DefaultHold
+	}
+	if o.HoldBytes == 0 {
+		o.HoldBytes = DefaultHoldBytes
+	}
+	p := &Planner{options: o, level: repeatableRead, members: map[uint64]*member{}, tables: map[string]*table{}, bindings: map[binding]*bound{}}
+	if o.Schema != nil {
+		if l := levelOf(o.Schema.Isolation); l != unset {
+			p.level = l
+		}
+	}
+	return p
+}
+
+// Emit takes an event that has its place. The Step belongs to a Command; it is
+// nil for other events.
+type Emit func(session.Event, *Step) error
+
+// Stats returns the counts so far.
+func (p *Planner) Stats() Stats { return p.stats }
+
+// See takes the next event of the recording, and hands on those that have their
+// place now. The error is that of emit.
+func (p *Planner) See(e session.Event, emit func(session.Event, *Step) error) error {
+	p.events++
+	id, at := e.Key()
+	p.now = max(p.now, at)
+	p.dialects.See(e)
+	switch e := e.(type) {
+	case *session.Start:
+		p.alone(p.start(e), e)
+		p.sessions++
+	case *session.Command:
+		p.command(p.member(id), e)
+	case *session.Reply:
+		p.reply(p.member(id), e)
+	case *session.Gap:
+		p.gap(p.members[id], e)
+	case *session.End:
+		p.end(p.member(id), e)
+	}
+	p.limit()
+	return p.place(emit)
+}
+
+// Flush hands on what is held: the recording has ended.
+func (p *Planner) Flush(emit func(session.Event, *Step) error) error {
+	for g := p.open.first; g != nil; g = p.open.first {
+		p.finish(g, rolledBack)
+		g.session.open = nil
+	}
+	for _, g := range p.longs {
+		p.finish(g, rolledBack)
+		g.session.open = nil
+	}
+	return p.place(emit)
+}
+
+// member returns a session; one whose Start is missing gets a place, too.
+func (p *Planner) member(id uint64) *member {
+	m := p.members[id]
+	if m == nil {
+		m = p.start(&session.Start{ID: id})
+	}
+	return m
+}
+
+// alone holds an event that belongs to no transaction.
+func (p *Planner) alone(m *member, e session.Event) {
+	if m.open != nil {
+		p.hold(m.open, held{event: e})
+		return
+	}
+	g := &group{session: m, begun: p.events, ended: p.events, at: p.now, over: rolledBack}
+	p.hold(g, held{event: e})
+	p.queue = append(p.queue, g)
+}
+
+// eventCost is what an event takes in memory besides its payload, about.
+const eventCost = 256
+
+func (p *Planner) hold(g *group, h held) {
+	g.events = append(g.events, h)
+	n := eventCost
+	if h.command != nil {
+		n += len(h.command.event.Payload)
+	}
+	g.bytes += n
+	p.bytes += n
+}
+
+// command takes a command.
+func (p *Planner) command(m *member, e *session.Command) {
+	c := &command{event: e, step: p.step(e), sent: e.End, answered: never}
+	g := m.open
+	if g == nil {
+		g = &group{session: m, begun: p.events, at: e.At, first: c}
+		m.open = g
+		p.open.add(g)
+	}
+	c.group, g.last = g, c
+	p.hold(g, held{e, c})
+	p.read(m, c)
+	if e.Kind.HasReply() {
+		m.waiting = append(m.waiting, c)
+		if len(g.accesses) > 0 && c.isEnd() {
+			p.enders = append(p.enders, g)
+		}
+		return
+	}
+	c.answered = e.End
+	p.unanswered(m, c)
+	if len(m.waiting) == 0 && !m.isIn() {
+		p.close(m, committed)
+	}
+}
+
+// stepSlab is how many steps are made at once.
+const stepSlab = 64
+
+func (p *Planner) step(e *session.Command) *Step {
+	if len(p.steps) == 0 {
+		p.steps = make([]Step, stepSlab)
+	}
+	s := &p.steps[0]
+	p.steps = p.steps[1:]
+	s.Session, s.Seq = e.ID, e.Seq
+	return s
+}
+
+// isIn tells whether the session is in something that ends later.
+func (m *member) isIn() bool { return m.inTrans || m.xa || m.locked }
+
+// reply takes a reply.
+func (p *Planner) reply(m *member, e *session.Reply) {
+	c := m.take(e.Seq)
+	if c == nil || m.open == nil {
+		p.alone(m, e)
+		return
+	}
+	g := m.open
+	c.reply, c.answered = e, e.First
+	p.hold(g, held{event: e})
+	over := p.answered(m, c)
+	if len(p.enders) > 0 {
+		p.enders = slices.DeleteFunc(p.enders, func(e *group) bool { return e == g })
+	}
+	if len(m.waiting) == 0 && !m.isIn() {
+		p.close(m, over)
+	} else {
+		g.inside = true
+	}
+}
+
+// take returns the command that a reply answers, and takes it off those that
+// wait, with those before it.
+func (m *member) take(seq uint64) *command {
+	for i, c := range m.waiting {
+		if c.event.Seq == seq {
+			m.waiting = append(m.waiting[:0], m.waiting[i+1:]...)
+			return c
+		}
+	}
+	return nil
+}
+
+// gap takes a gap: what was under way is not known.
+func (p *Planner) gap(m *member, e *session.Gap) {
+	if m == nil {
+		m = &member{}
+	}
+	p.alone(m, e)
+	m.waiting = m.waiting[:0]
+	if m.open != nil && !m.isIn() {
+		p.close(m, committed)
+	}
+}
+
+func (p *Planner) end(m *member, e *session.End) {
+	p.alone(m, e)
+	m.waiting = nil
+	if m.open != nil {
+		over := rolledBack
+		if !m.isIn() {
+			over = committed
+		}
+		p.close(m, over)
+	}
+	for _, a := range m.locks {
+		a.end = a.group.last
+	}
+	if !m.ended {
+		p.sessions--
+	}
+	m.ended = true
+	delete(p.members, m.id)
+}
+
+// close ends the open group of a session.
+func (p *Planner) close(m *member, over ending) {
+	g := m.open
+	m.open = nil
+	p.finish(g, over)
+	m.next = unset
+}
+
+// finish ends a group.
+func (p *Planner) finish(g *group, over ending) {
+	g.over, g.ended = over, p.events
+	if len(p.enders) > 0 {
+		p.enders = slices.DeleteFunc(p.enders, func(e *group) bool { return e == g })
+	}
+	if g.long {
+		return // placeLongs takes it
+	}
+	p.open.remove(g)
+	p.queue = append(p.queue, g)
+}
+
+// limit lets go of the oldest open groups when too much is held.
+func (p *Planner) limit() {
+	for g := p.open.first; g != nil; g = p.open.first {
+		o := &p.options
+		late := o.HoldTime > 0 && p.now-g.at > o.HoldTime
+		if p.events-g.begun <= uint64(o.Hold) && p.bytes <= o.HoldBytes && !late {
+			return
+		}
+		p.open.remove(g)
+		g.long = true
+		p.stats.Long++
+		p.longs = append(p.longs, g)
+		for _, a := range g.accesses {
+			a.table.kept = append(a.table.kept, a)
+		}
+	}
+}
+
+// place hands on the groups that have their place: those that ended before any
+// of the open ones began, and what there is of those that are not held.
+func (p *Planner) place(emit func(session.Event, *Step) error) error {
+	if err := p.placeLongs(emit); err != nil {
+		return err
+	}
+	for p.head < len(p.queue) {
+		g := p.queue[p.head]
+		if first := p.open.first; first != nil && g.ended > first.begun {
+			return nil
+		}
+		p.queue[p.head] = nil
+		if p.head++; p.head == len(p.queue) {
+			p.queue, p.head = p.queue[:0], 0
+		} else if p.head > 4096 && p.head > len(p.queue)/2 {
+			n := copy(p.queue, p.queue[p.head:])
+			clear(p.queue[n:])
+			p.queue, p.head = p.queue[:n], 0
+		}
+		if err := p.emit(g, emit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// placeLongs hands on what there is of the groups that are not held: what was
+// answered, and what has waited for its answer for long.
+func (p *Planner) placeLongs(emit func(session.Event, *Step) error) error {
+	for i := 0; i < len(p.longs); i++ {
+		g := p.longs[i]
+		waits := len(g.session.waiting) > 0 && g.ended == 0
+		if len(g.events) > 0 && (!waits || g.shown == 0 || p.events-g.shown > uint64(p.options.Hold)) {
+			if err := p.emit(g, emit); err != nil {
+				return err
+			}
+		}
+		if g.ended != 0 {
+			p.longs = append(p.longs[:i], p.longs[i+1:]...)
+			i--
+		}
+	}
+	return nil
+}

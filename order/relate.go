@@ -1,0 +1,191 @@
+package order
+
+// relation of one access to those that met the same rows: the three edges of
+// "sandwich" ordering. A lock waits for the end of who held it before
+// (write-write); a snapshot waits for the transactions that it saw (write-read);
+// the end of a transaction waits for the snapshots that did not see it
+// (read-write).
+
+// relate has the commands of an access's group wait for what happened before on
+// the same rows.
+func (p *Planner) relate(a *access, old uint64) {
+	if a.group.number != 0 && !a.group.long {
+		return
+	}
+	if a.gap || a.inserts {
+		p.gaps(a)
+	}
+	p.visits++
+	p.lists = a.table.near(a, p.lists[:0], old, a.mode != snapshot)
+	floor := int64(0)
+	for _, l := range p.lists {
+		for i := len(l.items) - 1; i >= l.head; i-- {
+			b := l.items[i]
+			if b.cmd.answered < floor && b.cmd.answered != never {
+				break
+			}
+			if b.visit == p.visits || b.group.session == a.group.session {
+				continue
+			}
+			b.visit = p.visits
+			if p.meets(a, b) {
+				floor = max(floor, b.since())
+			}
+		}
+	}
+}
+
+// since is when all that was answered before was surely before the access, too.
+func (a *access) since() int64 {
+	if a.last() == a.cmd { // it may have been done long before its answer
+		return a.cmd.sent
+	}
+	return a.cmd.answered
+}
+
+// meets takes note of how an access stands to another, and tells whether all that
+// was before the other need not be looked at.
+func (p *Planner) meets(a, b *access) (covers bool) {
+	switch {
+	case a.locks(b):
+		if disjoint(a.domains, b.domains) {
+			return false
+		}
+		covers = p.locked(a, b)
+		return covers && a.exact != 0 && a.exact == b.exact && b.mode == exclusive && b.wrote && b.group.over == committed
+	case a.mode == snapshot && b.wrote:
+		if a.columns&b.columns == 0 || disjoint(a.domains, b.domains) {
+			return false
+		}
+		return p.readsFrom(a, b) && a.exact != 0 && a.exact == b.exact
+	case a.wrote && b.mode == snapshot:
+		if a.columns&b.columns != 0 && !disjoint(a.domains, b.domains) {
+			p.hides(a, b)
+		}
+	}
+	return false
+}
+
+// locked has a lock wait for the end of who held it before. It tells whether b
+// did.
+func (p *Planner) locked(a, b *access) bool {
+	last := b.last()
+	if last == nil {
+		return false
+	}
+	first, overlap := p.first(a, b)
+	if !first || last.sent >= a.cmd.answered && last != b.cmd { // held at the same time: they did not meet
+		return false
+	}
+	why := WriteWrite
+	if a.mode == define || b.mode == define {
+		why = Barrier
+	}
+	conf := Guessed
+	switch {
+	case last.answered <= a.cmd.sent:
+		conf = Proven
+	case !overlap && (why == Barrier || a.exact != 0 && a.exact == b.exact):
+		conf = Proven
+	}
+	if overlap {
+		a.cmd.guess(b.cmd, true, b.cmd.answered)
+	}
+	a.cmd.wait(last, conf, why, false)
+	return true
+}
+
+// first tells whether b had its lock before a, if they met. Locks are had in the
+// order of the replies; but a command that is a transaction by itself frees its
+// locks before it is answered. Where such a one overlaps with the other, what the
+// other held at its answer tells, or nothing does (open).
+func (p *Planner) first(a, b *access) (first, open bool) {
+	first = b.cmd.answered < a.cmd.answered || b.cmd.answered == a.cmd.answered && b.group.begun < a.group.begun
+	if a.cmd.sent >= b.cmd.answered || b.cmd.sent >= a.cmd.answered {
+		return first, false
+	}
+	aLast, bLast := a.last(), b.last()
+	aAlone, bAlone := aLast == a.cmd, bLast == b.cmd
+	switch {
+	case !aAlone && !bAlone:
+		return first, false
+	case aAlone && !bAlone && bLast.sent >= a.cmd.answered:
+		return false, false
+	case bAlone && !aAlone && (aLast == nil || aLast.sent >= b.cmd.answered):
+		return true, false
+	}
+	if seen, known := p.options.Learned.saw(a.cmd, b.cmd); known {
+		first = seen
+	} else if seen, known = p.options.Learned.saw(b.cmd, a.cmd); known {
+		first = !seen
+	}
+	return first, true
+}
+
+// snapshotOf returns the command that took the snapshot that an access reads.
+func snapshotOf(a *access) *command {
+	if a.group.repeatable && a.group.snap != nil && a.end == nil {
+		return a.group.snap
+	}
+	return a.cmd
+}
+
+// readsFrom has a snapshot wait for the end of a transaction whose rows it sees.
+// It tells whether it does.
+func (p *Planner) readsFrom(a, b *access) bool {
+	last := b.last()
+	if last == nil || b.group.ended == 0 && b.end == nil || b.group.over == rolledBack && b.end == nil {
+		return false
+	}
+	f := snapshotOf(a)
+	if f.step.Number != 0 { // of a long transaction: it has its place
+		return false
+	}
+	seen, conf, at := p.sees(f, b)
+	if conf != Proven {
+		a.cmd.guess(last, seen, at)
+	}
+	if seen {
+		f.wait(last, conf, WriteRead, false)
+	}
+	return seen
+}
+
+// hides has the end of a transaction wait for a snapshot that does not see it.
+func (p *Planner) hides(a, b *access) {
+	if a.group.over != committed && a.end == nil {
+		return
+	}
+	last := a.last()
+	f := snapshotOf(b)
+	seen, conf, _ := p.sees(f, a)
+	if seen {
+		return
+	}
+	last.wait(f, conf, ReadWrite, f.answered == never || f.answered-f.sent > longRead && last.sent < f.answered)
+}
+
+// longRead is how long a read may take, in nanoseconds, and still be waited for
+// to its answer by what happened while it ran.
+const longRead = 50_000_000
+
+// sees tells whether a snapshot sees what an access wrote, and when that is taken
+// to have been committed.
+func (p *Planner) sees(f *command, b *access) (seen bool, conf Confidence, at int64) {
+	last := b.last()
+	done := last.answered
+	at = done
+	if b.end == nil {
+		done, at = b.group.effective(), b.group.point()
+	}
+	switch {
+	case done <= f.sent:
+		return true, Proven, at
+	case last.sent >= f.answered:
+		return false, Proven, at
+	}
+	if seen, known := p.options.Learned.snapshot(f, last); known {
+		return seen, Guessed, at
+	}
+	return at <= f.point(), Guessed, at
+}

@@ -1,0 +1,171 @@
+package order
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/datadriven"
+
+	"myreplay/schema"
+	"myreplay/session"
+)
+
+// TestPlan runs the scripts in testdata. A line of a script is a command:
+//
+//	SESSION SENT-ANSWERED [affected=N] [id=N] [error=N] SQL
+//
+// Times are in microseconds. What comes out are the commands in the order in
+// which they are handed on, with what they wait for.
+func TestPlan(t *testing.T) {
+	datadriven.Walk(t, "testdata/plan", func(t *testing.T, path string) {
+		tables := &schema.Schema{}
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			switch d.Cmd {
+			case "schema":
+				var err error
+				if tables, err = schema.Read(strings.NewReader(d.Input)); err != nil {
+					return err.Error() + "\n"
+				}
+				return ""
+			case "plan":
+				return plan(t, d, tables)
+			}
+			return "unknown command " + d.Cmd + "\n"
+		})
+	})
+}
+
+func plan(t *testing.T, d *datadriven.TestData, tables *schema.Schema) string {
+	o := Options{Mode: Row, Schema: tables}
+	for _, a := range d.CmdArgs {
+		switch a.Key {
+		case "mode":
+			m, err := ParseMode(a.Vals[0])
+			if err != nil {
+				return err.Error()
+			}
+			o.Mode = m
+		case "no-schema":
+			o.Schema = nil
+		case "hold":
+			o.Hold, _ = strconv.Atoi(a.Vals[0])
+		case "learned":
+			o.Learned = &Learned{}
+			var n Lesson
+			if _, err := fmt.Sscanf(a.Vals[0], "%d.%d/%d.%d/%t", &n.Session, &n.Seq, &n.Other, &n.OtherSeq, &n.Seen); err != nil {
+				return err.Error()
+			}
+			o.Learned.Set(n)
+		}
+	}
+	p := NewPlanner(o)
+	var b strings.Builder
+	emit := func(e session.Event, s *Step) error {
+		if c, ok := e.(*session.Command); ok {
+			b.WriteString(stepLine(c, s))
+		}
+		return nil
+	}
+	for _, e := range script(t, d.Input) {
+		if err := p.See(e, emit); err != nil {
+			return err.Error()
+		}
+	}
+	if err := p.Flush(emit); err != nil {
+		return err.Error()
+	}
+	return b.String()
+}
+
+// stepLine writes a command and its waits.
+func stepLine(c *session.Command, s *Step) string {
+	line := fmt.Sprintf("%d.%d %s", s.Session, s.Seq, c.SQL)
+	for _, w := range s.Waits {
+		line += fmt.Sprintf("\n    after %d.%d %s %s", w.On.Session, w.On.Seq, w.Confidence, w.Reason)
+		if w.Sent {
+			line += " sent"
+		}
+	}
+	for _, g := range s.Guesses {
+		line += fmt.Sprintf("\n    guess %d.%d seen=%v", g.Session, g.Seq, g.Seen)
+	}
+	if s.Force != NoForce {
+		line += fmt.Sprintf("\n    force %d", s.Force)
+	}
+	if s.Fence != 0 {
+		line += fmt.Sprintf("\n    fence %d", s.Fence)
+	}
+	return line + "\n"
+}
+
+// script makes events of a script's lines, in the order of time.
+func script(t *testing.T, input string) (list []session.Event) {
+	seqs := map[uint64]uint64{}
+	trans := map[uint64]bool{}
+	started := map[uint64]bool{}
+	type timed struct {
+		at int64
+		e  session.Event
+	}
+	var all []timed
+	for _, line := range strings.Split(strings.TrimSpace(input), "\n") {
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		f := strings.Fields(line)
+		id, _ := strconv.ParseUint(f[0], 10, 64)
+		from, to, _ := strings.Cut(f[1], "-")
+		sent, _ := strconv.ParseInt(from, 10, 64)
+		answered, _ := strconv.ParseInt(to, 10, 64)
+		r := session.Result{Outcome: session.OK, Affected: 1}
+		f = f[2:]
+		for ; strings.Contains(f[0], "="); f = f[1:] {
+			k, v, _ := strings.Cut(f[0], "=")
+			n, err := strconv.ParseUint(v, 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch k {
+			case "affected":
+				r.Affected = n
+			case "id":
+				r.InsertID = n
+			case "error":
+				r.Outcome, r.Error = session.Failed, &session.Error{Code: uint16(n)}
+			}
+		}
+		sql := strings.Join(f, " ")
+		if !started[id] {
+			started[id] = true
+			all = append(all, timed{0, &session.Start{ID: id, Protocol: session.Classic, ServerVersion: "9.7.0", Login: session.Login{Known: true, Schema: "test", Collation: 255}}})
+		}
+		seqs[id]++
+		switch {
+		case strings.HasPrefix(sql, "BEGIN"), strings.HasPrefix(sql, "START"):
+			trans[id] = true
+		case strings.HasPrefix(sql, "COMMIT"), strings.HasPrefix(sql, "ROLLBACK"):
+			trans[id] = false
+		}
+		if r.Error != nil && r.Error.Code == 1213 {
+			trans[id] = false
+		}
+		if trans[id] {
+			r.Status = 1
+		}
+		c := &session.Command{ID: id, Seq: seqs[id], At: sent * 1000, End: sent * 1000, Kind: session.Query, Payload: append([]byte{3}, sql...)}
+		c.SQL = c.Payload[1:]
+		all = append(all, timed{sent * 1000, c})
+		if answered != 0 {
+			all = append(all, timed{answered * 1000, &session.Reply{ID: id, Seq: seqs[id], First: answered * 1000, Last: answered * 1000, Results: []session.Result{r}}})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b timed) int { return cmp.Compare(a.at, b.at) })
+	for _, e := range all {
+		list = append(list, e.e)
+	}
+	return list
+}

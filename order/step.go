@@ -1,0 +1,99 @@
+// Package order says, from a recording alone, which command of a session must
+// wait for which of others, so that a replay finds the data that the recording
+// found.
+package order
+
+import "myreplay/session"
+
+// Confidence tells how sure an order is.
+type Confidence uint8
+
+// The confidences.
+const (
+	// Proven: one was answered before the other was sent, or a lock that was held
+	// tells.
+	Proven Confidence = iota
+	// Inferred: values in the recording tell.
+	Inferred
+	// Guessed: the two overlapped, and nothing tells.
+	Guessed
+
+	// ConfidenceCount is the number of confidences.
+	ConfidenceCount = 3
+)
+
+// String returns the confidence in lower case.
+func (c Confidence) String() string { return [...]string{"proven", "inferred", "guessed"}[c] }
+
+// Reason tells why a command waits for another.
+type Reason uint8
+
+// The reasons.
+const (
+	// WriteWrite: both lock or change the same rows.
+	WriteWrite Reason = iota
+	// WriteRead: it reads what the other had changed.
+	WriteRead
+	// ReadWrite: it changes what the other is not to see.
+	ReadWrite
+	// Barrier: definitions, table locks, named locks.
+	Barrier
+
+	// ReasonCount is the number of reasons.
+	ReasonCount = 4
+)
+
+// String returns the reason as the field calls it.
+func (r Reason) String() string {
+	return [...]string{"write-write", "write-read", "read-write", "barrier"}[r]
+}
+
+// Wait is one thing that a command waits for.
+type Wait struct {
+	On         *Step
+	Confidence Confidence
+	Reason     Reason
+	// Sent: it is enough that the other was sent a moment ago (SentPause): its
+	// answer may take long, and its place was at its beginning.
+	Sent bool
+}
+
+// Force tells what is done in a command's place.
+type Force uint8
+
+// What is done in a command's place.
+const (
+	// NoForce: it is sent.
+	NoForce Force = iota
+	// ForceRollback: it was a deadlock's victim when it was recorded (error 1213),
+	// or was rolled back as a whole: ROLLBACK is sent instead.
+	ForceRollback
+	// ForceSkip: it failed with a lock wait timeout (1205) and changed nothing:
+	// nothing is sent.
+	ForceSkip
+)
+
+// Step is a command's place in the order. Planner makes it; its fields are not
+// changed once it was handed on. Sent and Finish are called by who replays it.
+type Step struct {
+	// Session and Seq name the command.
+	Session, Seq uint64
+	// Number counts steps in the order in which they were handed on, from 1.
+	Number uint64
+	// Fence: all steps with a Number up to it (but those Apart) are to be finished before this one
+	// is sent; 0: none.
+	Fence uint64
+	// Apart: no Fence waits for it. It belongs to a transaction, or is a command,
+	// that takes long.
+	Apart bool
+	Waits []Wait
+	// Guesses are the unproven places of what the command reads or locks, in the
+	// order of time: those that it saw come first.
+	Guesses []session.Guess
+	Force   Force
+	// Begins and Ends: it is the first, or the last, command of a transaction that
+	// the recording has whole. Inside: it stands in one, between them.
+	Begins, Inside, Ends bool
+
+	latch
+}
