@@ -6,12 +6,6 @@ import (
 	"myreplay/sqltext"
 )
 
-// madeUp are the functions whose values a server makes up. Functions that are
-// not known are not among them: their answers are held to be the data's.
-const madeUp = sqltext.FuncClock | sqltext.FuncSysdate | sqltext.FuncRandom | sqltext.FuncUUID |
-	sqltext.FuncIdentity | sqltext.FuncServer | sqltext.FuncSession | sqltext.FuncLockState |
-	sqltext.FuncSequence | sqltext.FuncFile
-
 // ownSchemas are the schemas in which a server describes itself.
 var ownSchemas = [][]byte{[]byte("information_schema"), []byte("performance_schema"), []byte("sys")}
 
@@ -35,31 +29,13 @@ func About(text []byte, r *sqltext.Result) Statement {
 		st := &r.Statements[i]
 		a.OrderBy = a.OrderBy && st.Flags&sqltext.OrderBy != 0
 		a.OpenLimit = a.OpenLimit || st.Flags&sqltext.LimitNoOrder != 0
-		a.Generated = a.Generated || isGenerated(text, st)
+		made := madeBy(text, st)
+		a.Made |= made
+		a.MadeRows = a.MadeRows || made != 0 && decidesRows(text, st)
 	}
+	a.Generated = a.Made != 0
 	a.OrderBy = a.OrderBy && len(r.Statements) > 0
 	return a
-}
-
-func isGenerated(text []byte, st *sqltext.Statement) bool {
-	if st.Funcs&madeUp != 0 || st.Flags&sqltext.ReadsSysVar != 0 {
-		return true
-	}
-	switch st.Verb {
-	case sqltext.Explain, sqltext.Help, sqltext.GetDiagnostics:
-		return true
-	case sqltext.Show:
-		return showsPassing(st.Of(text))
-	}
-	if st.Verb == sqltext.Call && bytes.HasPrefix(st.Of(text), []byte("CALL mysqlx.list_clients(")) {
-		return true // the X Plugin's list of connections
-	}
-	for _, t := range st.Tables {
-		if contains(ownSchemas, t.Schema.Of(text)) {
-			return true
-		}
-	}
-	return false
 }
 
 // showsPassing tells whether a SHOW statement asks for a passing state.

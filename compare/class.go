@@ -61,7 +61,14 @@ func (c Class) String() string {
 // it.
 func (c Class) Name() string { return strings.ReplaceAll(c.String(), " ", "_") }
 
-// Cause tells what is known of why two replies differ.
+// Cause tells what is known of why two replies differ. Where several fit, the
+// first of these is given: TargetError and SourceError, which the reply itself
+// tells; Generated, which the statement's text tells; MissingState, which the
+// replay is known to lack; AfterLoss, which it may lack; OrderUnknown, which the
+// text leaves open; Follows, which rests on an earlier difference that is reported
+// with a cause of its own; Order, which rests on a guess; Real.
+// A cause that is not certain is only given to differences that it can make: no
+// order of commands makes a syntax error.
 type Cause uint8
 
 // The causes.
@@ -80,12 +87,24 @@ const (
 	// MissingState: the replay left out commands that write, and the answer may
 	// rest on what they wrote.
 	MissingState
+	// TargetError: the replayed reply is an error of the target's own condition,
+	// not of the statement's: no connection left, a full disk, a lock that was not
+	// to be had, a command that was killed.
+	TargetError
+	// SourceError: the recorded reply is such an error, and the target had none.
+	SourceError
+	// Follows: an earlier difference changed what the answer rests on.
+	Follows
+	// Order: the command's place next to commands of other sessions was guessed,
+	// or what it was to wait for was dropped.
+	Order
 
 	// CauseCount is the number of causes.
 	CauseCount int = iota
 )
 
-var causeNames = [...]string{"real", "generated", "order unknown", "after lost bytes", "missing state"}
+var causeNames = [...]string{"real", "generated", "order unknown", "after lost bytes", "missing state", "target error",
+	"source error", "follows", "order"}
 
 // String returns the cause in words.
 func (c Cause) String() string {

@@ -6,6 +6,7 @@ package compare
 
 import (
 	"math"
+	"strings"
 
 	"myreplay/session"
 )
@@ -67,13 +68,22 @@ type Statement struct {
 	OrderBy bool
 	// OpenLimit: it has a LIMIT without an ORDER BY.
 	OpenLimit bool
-	// Generated: its answer rests on values that a server makes up.
+	// Generated: its answer rests on values that a server makes up; Made tells on
+	// which. MadeRows: they may decide which rows it finds or changes. Otherwise they
+	// only are among what it shows or writes.
 	Generated bool
+	Made      Made
+	MadeRows  bool
 	// AfterLoss: something of the session was not recorded before it.
 	AfterLoss bool
 	// MissingState: its answer may rest on what writes wrote that the replay left
 	// out. MissingDDL: on what such ones defined, too.
 	MissingState, MissingDDL bool
+	// Follows: its answer may rest on what an earlier difference changed.
+	// FollowsDDL: on definitions, too.
+	Follows, FollowsDDL bool
+	// Guessed: its place next to commands of other sessions is not certain.
+	Guessed bool
 }
 
 // Replies appends to dst how the replayed reply differs from the recorded one.
@@ -154,7 +164,7 @@ func (c *comparison) errors(a, b *session.Error) {
 	case a.Code == b.Code || c.equalErrors(a.Code, b.Code):
 		return
 	}
-	c.note(class, Real, true, c.errorFollows(a) && c.errorFollows(b))
+	c.note(class, condition(a, b), true, c.beforeError(a, b))
 }
 
 // results compares two results, and tells whether what follows can be compared
@@ -173,7 +183,7 @@ func (c *comparison) results(a, b *session.Result) bool {
 		c.rows(a, b)
 	}
 	if a.Affected != b.Affected {
-		c.found(Affected, c.valueCause(), !c.tolerated(a.Affected, b.Affected))
+		c.found(Affected, c.affectedCause(a, b), !c.tolerated(a.Affected, b.Affected))
 	}
 	if a.InsertID != b.InsertID {
 		c.found(InsertID, Generated, true)
@@ -200,7 +210,7 @@ func (c *comparison) rows(a, b *session.Result) {
 	comparable := c.columns(a.Columns, b.Columns)
 	switch {
 	case a.Rows != b.Rows:
-		c.found(RowCount, c.valueCause(), !c.tolerated(a.Rows, b.Rows))
+		c.found(RowCount, c.rowsCause(), !c.tolerated(a.Rows, b.Rows))
 	case !comparable || a.Rows == 0:
 	case c.rules.NoDigests:
 		c.missing = OtherSeed
@@ -243,7 +253,7 @@ func (c *comparison) columns(a, b *session.Columns) bool {
 
 // order notes that only the order of the rows differs.
 func (c *comparison) order() {
-	cause := c.valueCause()
+	cause := c.rowsCause()
 	if !c.about.OrderBy && cause == Real {
 		cause = OrderUnknown
 	}
@@ -265,6 +275,33 @@ func (c *comparison) valueCause() Cause {
 	return Real
 }
 
+// rowsCause returns the cause of a difference in which rows there are.
+func (c *comparison) rowsCause() Cause {
+	if c.about.Generated && c.about.MadeRows {
+		return Generated
+	}
+	return Real
+}
+
+// affectedCause returns the cause of a difference in how many rows were changed.
+// An UPDATE that finds the same rows changes fewer where it writes what they have
+// already, as the same time.
+func (c *comparison) affectedCause(a, b *session.Result) Cause {
+	m, ok := matched(a.Info)
+	n, also := matched(b.Info)
+	if c.about.Generated && ok && also && m == n {
+		return Generated
+	}
+	return c.rowsCause()
+}
+
+// matched returns how many rows an UPDATE found, as its answer tells in digits.
+func matched(info string) (digits string, ok bool) {
+	rest, ok := strings.CutPrefix(info, "Rows matched: ")
+	digits, _, _ = strings.Cut(rest, " ")
+	return digits, ok
+}
+
 // tolerated tells whether two numbers are within the tolerance.
 func (c *comparison) tolerated(a, b uint64) bool {
 	x, y := float64(a), float64(b)
@@ -274,21 +311,24 @@ func (c *comparison) tolerated(a, b uint64) bool {
 // found notes a difference that is no error.
 func (c *comparison) found(class Class, cause Cause, counts bool) {
 	c.others = c.others || class == RowCount || class == RowData
-	c.note(class, cause, counts, c.follows(class))
+	c.note(class, cause, counts, c.before(class))
 }
 
-// note notes a difference; excused tells that it may follow from missing state.
-func (c *comparison) note(class Class, cause Cause, counts, excused bool) {
+// note notes a difference; before is the cause that lies before the command.
+func (c *comparison) note(class Class, cause Cause, counts bool, before Cause) {
 	if c.rules.Ignore.Has(class) {
 		return
 	}
 	switch {
+	case cause == TargetError || cause == SourceError:
 	case cause == Generated && !c.rules.CountGenerated:
 		counts = false
-	case excused && (counts || cause == Real):
+	case before == MissingState && (counts || cause == Real):
 		cause, counts = MissingState, counts && c.rules.CountMissing
 	case cause != Generated && c.about.AfterLoss:
 		cause = AfterLoss
+	case cause == Real:
+		cause = before
 	}
 	c.list = append(c.list, Difference{Class: class, Cause: cause, Counts: counts, Result: c.at})
 }

@@ -14,7 +14,7 @@ import (
 
 // TestScripts: testdata/scripts has pairs of replies and what is said about them.
 //
-//	compare [order-by] [open-limit] [generated] [after-loss] [missing-state] [missing-ddl] [ignore=a] [tolerance=x] [row-order=counts|ignored]
+//	compare [order-by] [open-limit] [generated] [made-rows] [after-loss] [missing-state] [missing-ddl] [follows] [follows-ddl] [guessed] [ignore=a] [tolerance=x] [row-order=counts|ignored]
 //	recorded REPLY
 //	replayed REPLY
 //
@@ -53,7 +53,7 @@ func flags(s Statement) string {
 	for _, f := range []struct {
 		on   bool
 		word string
-	}{{s.OrderBy, "order-by"}, {s.OpenLimit, "open-limit"}, {s.Generated, "generated"}} {
+	}{{s.OrderBy, "order-by"}, {s.OpenLimit, "open-limit"}, {s.Generated, "generated"}, {s.MadeRows, "made-rows"}, {s.Made != 0, "(" + s.Made.String() + ")"}} {
 		if f.on {
 			words = append(words, f.word)
 		}
@@ -64,8 +64,9 @@ func flags(s Statement) string {
 func compareCommand(t *testing.T, d *datadriven.TestData) string {
 	var rules Rules
 	about := Statement{OrderBy: d.HasArg("order-by"), OpenLimit: d.HasArg("open-limit"),
-		Generated: d.HasArg("generated"), AfterLoss: d.HasArg("after-loss"),
-		MissingState: d.HasArg("missing-state"), MissingDDL: d.HasArg("missing-ddl")}
+		Generated: d.HasArg("generated"), MadeRows: d.HasArg("made-rows"), AfterLoss: d.HasArg("after-loss"),
+		MissingState: d.HasArg("missing-state"), MissingDDL: d.HasArg("missing-ddl"),
+		Follows: d.HasArg("follows"), FollowsDDL: d.HasArg("follows-ddl"), Guessed: d.HasArg("guessed")}
 	for _, arg := range d.CmdArgs {
 		value := strings.Join(arg.Vals, ",")
 		var err error

@@ -6,11 +6,12 @@ import (
 	"myreplay/session"
 )
 
-// A replay that leaves out writes, as one that may only read does, finds other
-// data than the recording did. What may follow from that has the cause
-// MissingState: other rows, not another way to read the statement. A syntax
-// error that only the target has is never excused, and other columns are only
-// where a definition is missing.
+// What a command finds may be something else for a reason that lies before it:
+// the replay left out writes (MissingState), an earlier write did something else
+// (Follows), or another session's command had not the place that it had in the
+// recording (Order). Only what can come of that has such a cause: other rows, not
+// another way to read the statement. A syntax error that only the target has is
+// never excused, and other columns are only where a definition is missing.
 
 // fromRows are the classes of differences that follow from other rows,
 // fromDefinitions those that follow from other definitions, too.
@@ -19,30 +20,50 @@ var (
 	fromDefinitions = Of(ResultCount, OutcomeKind, Shape, ColumnNames, ColumnTypes, WarningCount)
 )
 
-// follows tells whether a difference other than an error may follow from writes
-// that were left out.
-func (c *comparison) follows(class Class) bool {
-	switch {
-	case !c.about.MissingState:
-		return false
-	case fromRows.Has(class), c.about.MissingDDL && fromDefinitions.Has(class):
-		return true
+// before returns the cause that lies before the command and that explains a
+// difference other than an error; Real when there is none.
+func (c *comparison) before(class Class) Cause {
+	can := func(defined bool) bool {
+		return fromRows.Has(class) || defined && fromDefinitions.Has(class) || class == WarningCount && c.others
 	}
-	return class == WarningCount && c.others
+	a := &c.about
+	switch {
+	case a.MissingState && can(a.MissingDDL):
+		return MissingState
+	case a.Follows && can(a.FollowsDDL):
+		return Follows
+	case a.Guessed && can(false):
+		return Order
+	}
+	return Real
 }
 
-// errorFollows tells whether an error may be there, or lack on the other side,
-// because writes were left out. nil may.
-func (c *comparison) errorFollows(e *session.Error) bool {
+// beforeError returns the same for an error that is there, or lacks on the other
+// side; either may be nil.
+func (c *comparison) beforeError(p, q *session.Error) Cause {
+	a := &c.about
 	switch {
-	case !c.about.MissingState:
-		return false
-	case e == nil:
-		return true
-	case slices.Contains(ofTheServer, e.Code):
-		return false
+	case a.MissingState && excusable(p, a.MissingDDL) && excusable(q, a.MissingDDL):
+		return MissingState
+	case a.Follows && comesOf(p, a.FollowsDDL) && comesOf(q, a.FollowsDDL):
+		return Follows
+	case a.Guessed && comesOf(p, false) && comesOf(q, false):
+		return Order
 	}
-	return c.about.MissingDDL || !slices.Contains(ofDefinitions, e.Code)
+	return Real
+}
+
+// excusable tells whether other rows, or other definitions, may make or cure an
+// error. nil may.
+func excusable(e *session.Error, defined bool) bool {
+	return e == nil || !slices.Contains(ofTheServer, e.Code) && (defined || !slices.Contains(ofDefinitions, e.Code))
+}
+
+// comesOf tells whether an error is known to come of rows, or of definitions.
+// nil may. It is stricter than excusable: writes that were left out are certain,
+// here something is inferred.
+func comesOf(e *session.Error, defined bool) bool {
+	return e == nil || slices.Contains(ofRows, e.Code) || defined && slices.Contains(ofDefinitions, e.Code)
 }
 
 // The codes are those of the error reference in MySQL's manual; MariaDB has the
@@ -55,6 +76,16 @@ var (
 		1064, 1065, 1149, 1235, 1193, 1231, 1221, 1047, // syntax, not supported, variables
 		1044, 1045, 1142, 1143, 1227, 1370, // privileges
 		1040, 1053, 1037, 1041, 1290, 1836, // the server's state
+	}
+	// ofRows are errors that the rows found make: keys that are there twice or not
+	// at all, too many rows or none, values out of range, checks and triggers that
+	// refuse, rows that were changed or locked.
+	ofRows = []uint16{
+		1022, 1062, 1169, 1586, 1859, // duplicates
+		1216, 1217, 1451, 1452, 1761, 1762, // foreign keys
+		1032, 1172, 1242, 1329, // no row, or more than one
+		1048, 1264, 1292, 1365, 1366, 1406, 1690, 3819, 4025, 1644, // values
+		1020, 1205, 1213, 3572, // locks
 	}
 	// ofDefinitions are errors of names and types, told before a row is read: only
 	// another definition makes or cures them.

@@ -49,6 +49,7 @@ func (c *Conn) DoAll(list []*session.Command) ([]Answer, error) {
 		if c.lost != nil {
 			return answers, c.lost
 		}
+		c.pins.base = done
 		n, out, err := c.gather(list[done:], answers[done:])
 		switch {
 		case err != nil:
@@ -68,6 +69,7 @@ func (c *Conn) DoAll(list []*session.Command) ([]Answer, error) {
 
 // endBatch lets go of a batch.
 func (c *Conn) endBatch() {
+	c.pins.next = nil
 	clear(c.batch[:cap(c.batch)])
 	c.batch = c.batch[:0]
 	if cap(c.batch) > keepBatch {
@@ -92,7 +94,7 @@ func (c *Conn) doOne(list []*session.Command, answers []Answer) (n int, err erro
 		}
 		return piece, true
 	}
-	answers[0], err = c.Do(list[0], file)
+	answers[0], err = c.do(list[0], file)
 	var lost *LostError
 	if errors.As(err, &lost) && lost.Sent != WhollySent {
 		answers[0].At, answers[0].End = 0, 0
@@ -112,8 +114,10 @@ func (c *Conn) gather(list []*session.Command, answers []Answer) (n int, out []b
 			answers[i].Skip = why
 			continue
 		}
-		room := len(out) + classic.HeaderLen + len(cmd.Payload) + rewriteRoom
-		if len(c.batch) == maxPipeline || c.alone(cmd, &room) || room > maxAhead {
+		pin := c.pins.of(i)
+		set := c.planPin(cmd.Kind, pin)
+		room := len(out) + 2*classic.HeaderLen + len(set) + len(cmd.Payload) + rewriteRoom
+		if len(c.batch) >= maxPipeline || c.alone(cmd, &room) || room > maxAhead {
 			return i, out, nil
 		}
 		if c.changed.stranger {
@@ -130,7 +134,14 @@ func (c *Conn) gather(list []*session.Command, answers []Answer) (n int, out []b
 			c.grow()
 			out = append(c.big[:0], out...)
 		}
-		if out, err = c.lay(out, cmd, &m, &answers[i]); err != nil {
+		c.pins.commit(pin, set != nil, &c.server.counts)
+		if set != nil {
+			out, err = c.lay(out, &pinned, &message{code: classic.ComQuery, head: set}, &c.pins.answer)
+		}
+		if err == nil {
+			out, err = c.lay(out, cmd, &m, &answers[i])
+		}
+		if err != nil {
 			return i, out, err
 		}
 	}
@@ -283,6 +294,7 @@ func (c *Conn) replies(sent, replies int) (next int, err error) {
 			}
 		}
 		c.done(b.cmd, &b.m, r)
+		c.pinDone(b.cmd, r)
 	}
 	return len(c.batch), nil
 }
@@ -302,6 +314,8 @@ func (c *Conn) cutShort(next, sent int, failed, err error) error {
 	for i := len(c.batch) - 1; i >= next; i-- {
 		b := &c.batch[i]
 		switch {
+		case b.cmd == &pinned:
+			continue // what follows it counts
 		case over || sent <= b.begin, errors.Is(err, ErrFileUnforeseen) && i > next:
 			first = NotSent
 		case sent < b.end:

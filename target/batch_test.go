@@ -28,6 +28,7 @@ type batcher struct {
 	list  []*session.Command
 	lines []string
 	err   error
+	pin   func() Pin // nil: nothing is pinned
 }
 
 func (b *batcher) play(events []session.Event) {
@@ -59,11 +60,19 @@ func (b *batcher) flush() {
 		return
 	}
 	answers := make([]Answer, len(list))
+	if b.pin != nil {
+		pins := make([]Pin, len(list))
+		for i := range pins {
+			pins[i] = b.pin()
+		}
+		b.conn.Pin(pins)
+	}
 	if b.whole {
 		answers, b.err = b.conn.DoAll(list)
 	} else {
 		for i := 0; i < len(list) && b.err == nil; {
 			var n int
+			b.conn.pins.base = i
 			n, b.err = b.conn.doOne(list[i:], answers[i:])
 			i += n
 		}

@@ -37,6 +37,7 @@ func (c *Conn) changeUser(cmd *session.Command) (Answer, error) {
 		c.changed.accepted = a.Reply.Err() == nil
 		c.changed.stranger = !c.changed.accepted // unless the source refused too
 		if c.changed.accepted {
+			c.pins = pins{next: c.pins.next, base: c.pins.base}
 			c.authenticated()
 		}
 	}
@@ -88,6 +89,7 @@ func (c *Conn) reconnect(cmd *session.Command) (a Answer, err error) {
 	login := *cmd.Login
 	login.Capabilities, login.Compression = uint64(c.source.caps), c.start.Login.Compression
 	c.build.Forget()
+	c.pins = pins{next: c.pins.next, base: c.pins.base}
 	err = c.open(&login)
 	a.End = c.server.Now()
 	x := receiving{cmd: cmd, code: classic.ComChangeUser}

@@ -53,6 +53,14 @@ var codeOf = [session.KindCount]classic.Code{
 // The error is a *LostError: the connection is lost, and every later Do fails.
 // The Answer then holds what was seen of the reply, marked lost.
 func (c *Conn) Do(cmd *session.Command, file File) (Answer, error) {
+	c.pins.base = 0
+	a, err := c.do(cmd, file)
+	c.pins.next = nil
+	return a, err
+}
+
+// do is Do with the pin of the command that comes next.
+func (c *Conn) do(cmd *session.Command, file File) (Answer, error) {
 	if c.lost != nil {
 		return Answer{}, c.lost
 	}
@@ -77,9 +85,13 @@ func (c *Conn) Do(cmd *session.Command, file File) (Answer, error) {
 		}
 	}
 	m.use(cmd.Kind)
+	pin := c.pins.of(0)
+	c.pins.ahead = c.planPin(cmd.Kind, pin)
+	c.pins.commit(pin, c.pins.ahead != nil, &c.server.counts)
 	a, err := c.exchange(cmd, &m, file)
 	if err == nil {
 		c.done(cmd, &m, a.Reply)
+		c.pins.used(a.Reply)
 	}
 	c.shrink()
 	return a, err
@@ -282,6 +294,7 @@ func (c *Conn) done(cmd *session.Command, m *message, r *session.Reply) {
 	case session.ResetConnection:
 		if r.Err() == nil {
 			c.source.forget()
+			c.pins.forget()
 		}
 	case session.Quit:
 		c.closed()

@@ -23,19 +23,19 @@ const (
 func (c *Conn) exchange(cmd *session.Command, m *message, file File) (a Answer, err error) {
 	a.At = c.server.Now()
 	c.busy.Store(a.At)
+	ahead := c.pins.ahead != nil
 	sent, err := c.send(m.head, m.rest)
+	c.pins.ahead = nil
 	if cap(c.scratch) > smallBuffer {
 		c.scratch = nil
 	}
 	if err != nil {
-		return c.salvage(a, cmd, m, sent, err)
+		return c.salvage(a, cmd, m, sent, ahead, err)
 	}
 	c.shrink()
 	a.End = c.server.Now()
 	if cmd.Kind.HasReply() {
-		x := m.receiving(cmd)
-		x.file = file
-		if a.Reply, err = c.receive(&x); err != nil {
+		if a.Reply, err = c.answer(cmd, m, file, ahead); err != nil {
 			sent = WhollySent
 			if errors.Is(err, errUnread) {
 				sent = NotSent
@@ -47,14 +47,31 @@ func (c *Conn) exchange(cmd *session.Command, m *message, file File) (a Answer, 
 	return a, nil
 }
 
+// answer reads the reply to a command, behind that to the SET that went ahead of
+// it, if one did.
+func (c *Conn) answer(cmd *session.Command, m *message, file File, ahead bool) (*session.Reply, error) {
+	x := m.receiving(cmd)
+	x.file = file
+	if ahead {
+		first, err := c.pinReply()
+		if err == nil && c.lost != nil {
+			err = c.lost.Err
+		}
+		if err != nil {
+			return nil, err
+		}
+		x.first = first
+	}
+	return c.receive(&x)
+}
+
 // salvage ends a connection that did not take a command: where the server said
 // why, as it does with a command that is too long for it, that is the reply.
-func (c *Conn) salvage(a Answer, cmd *session.Command, m *message, sent Sent, cause error) (Answer, error) {
+func (c *Conn) salvage(a Answer, cmd *session.Command, m *message, sent Sent, ahead bool, cause error) (Answer, error) {
 	a.End = c.server.Now()
 	if c.cause.Load() == nil && sent != NotSent && cmd.Kind.HasReply() &&
 		c.nc.SetReadDeadline(time.Now().Add(salvageWait)) == nil {
-		x := m.receiving(cmd)
-		r, err := c.receive(&x)
+		r, err := c.answer(cmd, m, nil, ahead)
 		if err == nil && r.Err() != nil {
 			a.Reply = r
 			c.lose(NotSent, cause)
@@ -67,10 +84,16 @@ func (c *Conn) salvage(a Answer, cmd *session.Command, m *message, sent Sent, ca
 // send sends a command's payload as frames, in one write.
 func (c *Conn) send(head, rest []byte) (Sent, error) {
 	size := len(head) + len(rest)
-	ahead := len(c.source.closes) * closeLen
+	ahead := c.aheadLen()
 	f := &c.frame
 	for range c.source.closes {
 		*f = classic.Frame{Payload: closeHead[:], Size: closeLen - classic.HeaderLen}
+		if _, err := c.state.Client(f); err != nil {
+			return NotSent, err
+		}
+	}
+	if p := c.pins.ahead; p != nil {
+		*f = classic.Frame{Payload: p, Size: uint64(len(p))}
 		if _, err := c.state.Client(f); err != nil {
 			return NotSent, err
 		}
@@ -81,7 +104,7 @@ func (c *Conn) send(head, rest []byte) (Sent, error) {
 	}
 	c.packed = 0
 	n, err := c.write(0, head, rest)
-	c.source.closes = c.source.closes[:0]
+	c.source.closes, c.pins.ahead = c.source.closes[:0], nil
 	switch {
 	case err == nil:
 		return WhollySent, nil
@@ -96,20 +119,30 @@ var closeHead = [1]byte{byte(classic.ComStmtClose)}
 
 const closeLen = classic.HeaderLen + 5
 
-// write frames and writes a payload, beginning with sequence id seq, behind the
-// STMT_CLOSEs that are due. It returns how many bytes went out.
+// aheadLen is the length of what goes out ahead of the next command: STMT_CLOSEs
+// and a SET.
+func (c *Conn) aheadLen() int {
+	n := len(c.source.closes) * closeLen
+	if p := c.pins.ahead; p != nil {
+		n += classic.HeaderLen + len(p)
+	}
+	return n
+}
+
+// write frames and writes a payload, beginning with sequence id seq, behind what
+// goes ahead of it. It returns how many bytes went out.
 func (c *Conn) write(seq byte, head, rest []byte) (int, error) {
 	size := len(head) + len(rest)
-	closes := len(c.source.closes) * closeLen
-	framed := closes + (size/classic.MaxFrame+1)*classic.HeaderLen + size
+	ahead := c.aheadLen()
+	framed := ahead + (size/classic.MaxFrame+1)*classic.HeaderLen + size
 	if framed > bigBuffer && c.deflater == nil {
-		list := frames(c.appendCloses(nil), seq, head, rest)
+		list := frames(c.appendAhead(nil), seq, head, rest)
 		n, err := list.WriteTo(c.nc)
 		return int(n), err
 	}
 	out := c.room(framed)
-	if closes > 0 {
-		out = c.appendCloses(out)
+	if ahead > 0 {
+		out = c.appendAhead(out)
 	}
 	if size < classic.MaxFrame {
 		out = append(wire.AppendUint24(out, uint32(size)), seq)
@@ -121,18 +154,20 @@ func (c *Conn) write(seq byte, head, rest []byte) (int, error) {
 	}
 	if c.deflater != nil {
 		var err error
-		if out, err = c.deflate(out[:closes], out[closes:]); err != nil {
+		if out, err = c.deflate(out[:ahead], out[ahead:]); err != nil {
 			return 0, err
 		}
 	}
 	return c.nc.Write(out)
 }
 
-// deflate returns closes and a command as compressed frames. The server numbers
-// anew with each command, so they are not to be in one.
-func (c *Conn) deflate(closes, command []byte) (out []byte, err error) {
-	for ; len(closes) > 0 && err == nil; closes = closes[closeLen:] {
-		out, _, err = c.deflater.Append(out, 0, closes[:closeLen])
+// deflate returns what goes ahead and a command as compressed frames. The server
+// numbers anew with each command, so they are not to be in one.
+func (c *Conn) deflate(ahead, command []byte) (out []byte, err error) {
+	for len(ahead) >= classic.HeaderLen && err == nil {
+		n := classic.HeaderLen + int(ahead[0]) + int(ahead[1])<<8 + int(ahead[2])<<16
+		out, _, err = c.deflater.Append(out, 0, ahead[:n])
+		ahead = ahead[n:]
 	}
 	if err == nil {
 		out, c.packed, err = c.deflater.Append(out, c.packed, command)
@@ -166,11 +201,15 @@ func frames(before []byte, seq byte, head, rest []byte) net.Buffers {
 	}
 }
 
-// appendCloses appends the STMT_CLOSEs that go before the next command.
-func (c *Conn) appendCloses(dst []byte) []byte {
+// appendAhead appends the STMT_CLOSEs and the SET that go before the next command.
+func (c *Conn) appendAhead(dst []byte) []byte {
 	for _, id := range c.source.closes {
 		dst = append(wire.AppendUint24(dst, closeLen-classic.HeaderLen), 0)
 		dst = wire.AppendUint32(append(dst, closeHead[0]), id)
+	}
+	if p := c.pins.ahead; p != nil {
+		dst = append(wire.AppendUint24(dst, uint32(len(p))), 0)
+		dst = append(dst, p...)
 	}
 	return dst
 }

@@ -52,6 +52,8 @@ type link struct {
 	buf     []byte
 	big     *[bigBuffer]byte
 	scratch []byte // rewritten commands
+
+	pins pins
 }
 
 // begin readies a link for a session.

@@ -52,6 +52,13 @@ type Stats struct {
 	// source did not tell all of them, or their name or text can't be said safely.
 	StateRestored, StateRefused, StateUnknown uint64
 	StateError                                string
+	// PinnedIDs and PinnedTimes count the insert ids and the times that were set
+	// for commands (Conn.Pin). PinsRefused counts connections whose server refused
+	// one, and that got no more; PinError is the latest reason. IDsLeft counts
+	// commands that may have taken an id that was set for another, which did not
+	// use it.
+	PinnedIDs, PinnedTimes, PinsRefused, IDsLeft uint64
+	PinError                                     string
 	// KeysFetched counts how often the server sent its RSA key.
 	KeysFetched uint64
 
@@ -69,17 +76,13 @@ type Stats struct {
 type counters struct {
 	logins, attributes, collations, notOffered, missing, uncompressed, noSchema, filesRefused, filesIncomplete,
 	reconnects, killQueries, paramsDiffer, closed, cursors, mapped, unpaired, forgotten, paired,
-	restored, refused, unknown atomic.Uint64
-	stateError atomic.Pointer[session.Error]
+	restored, refused, unknown, pinnedIDs, pinnedTimes, pinsRefused, idsLeft atomic.Uint64
+	stateError, pinError atomic.Pointer[session.Error]
 }
 
 // Stats returns the counts so far.
 func (s *Server) Stats() Stats {
 	c := &s.counts
-	stateError := ""
-	if e := c.stateError.Load(); e != nil {
-		stateError = e.Error()
-	}
 	return Stats{
 		Logins:            c.logins.Load(),
 		AttributesLeftOut: c.attributes.Load(),
@@ -98,11 +101,23 @@ func (s *Server) Stats() Stats {
 		StateRestored:     c.restored.Load(),
 		StateRefused:      c.refused.Load(),
 		StateUnknown:      c.unknown.Load(),
-		StateError:        stateError,
+		StateError:        errorText(&c.stateError),
+		PinnedIDs:         c.pinnedIDs.Load(),
+		PinnedTimes:       c.pinnedTimes.Load(),
+		PinsRefused:       c.pinsRefused.Load(),
+		IDsLeft:           c.idsLeft.Load(),
+		PinError:          errorText(&c.pinError),
 		KeysFetched:       s.key.fetched(),
 		DocumentIDs:       c.paired.Load(),
 		Mapped:            c.mapped.Load(),
 		IDsUnpaired:       c.unpaired.Load(),
 		IDsForgotten:      c.forgotten.Load(),
 	}
+}
+
+func errorText(p *atomic.Pointer[session.Error]) string {
+	if e := p.Load(); e != nil {
+		return e.Error()
+	}
+	return ""
 }

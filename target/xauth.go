@@ -111,6 +111,9 @@ func (c *XConn) changeUser(cmd *session.Command) (a Answer, err error) {
 	}
 	c.changed.accepted = err == nil
 	c.changed.stranger = err != nil // unless the source refused too
+	if err == nil {
+		c.pins = pins{next: c.pins.next, base: c.pins.base}
+	}
 	over := c.fatal()
 	if a.Reply, err = c.loginReply(cmd, a.End); err == nil {
 		err = c.drain()

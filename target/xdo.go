@@ -35,6 +35,7 @@ func (c *XConn) Do(cmd *session.Command, _ File) (Answer, error) {
 	err := c.doAll(c.one[:], c.answers[:])
 	a := c.answers[0]
 	c.one[0], c.answers[0] = nil, Answer{}
+	c.pins.next = nil
 	return a, err
 }
 
@@ -49,11 +50,12 @@ func (c *XConn) Do(cmd *session.Command, _ File) (Answer, error) {
 func (c *XConn) DoAll(cmds []*session.Command) ([]Answer, error) {
 	answers := make([]Answer, len(cmds))
 	err := c.doAll(cmds, answers)
+	c.pins.next = nil
 	return answers, err
 }
 
 func (c *XConn) doAll(cmds []*session.Command, answers []Answer) (err error) {
-	for len(cmds) > 0 {
+	for c.pins.base = 0; len(cmds) > 0; {
 		if c.lost != nil {
 			return c.lost
 		}
@@ -68,6 +70,7 @@ func (c *XConn) doAll(cmds []*session.Command, answers []Answer) (err error) {
 			return err
 		}
 		cmds, answers = cmds[n:], answers[n:]
+		c.pins.base += n
 	}
 	return nil
 }
@@ -94,6 +97,7 @@ func (c *XConn) gather(cmds []*session.Command, answers []Answer) int {
 			continue
 		}
 		c.expect(&m)
+		c.layPin(cmd.Kind, c.pins.of(i))
 		c.batch = append(c.batch, m)
 	}
 	return len(cmds)
@@ -308,11 +312,15 @@ func (c *XConn) done(m *xMessage, r *session.Reply) {
 	case xproto.PreparePrepare, xproto.PrepareDeallocate, xproto.SessReset, xproto.SessClose:
 		c.source.sent(xPending{m.cmd.Seq, m.code, m.id, r.Err() != nil, m.before})
 		c.out = c.state.Phase == xproto.Opening
+		if r.Err() == nil && m.code == xproto.SessReset {
+			c.pins.forget()
+		}
 	case xproto.CursorClose:
 		if r.Err() == nil {
 			c.source.gone(c.source.cursors, m.cursor)
 		}
 	}
+	c.pinDone(m.cmd, r)
 	c.keepIDs(r)
 }
 

@@ -93,6 +93,9 @@ func (c *XConn) broken(x *xReceiving, w *writing, err error) error {
 	}
 	first := NotSent
 	for i := len(c.batch) - 1; i >= x.next; i-- {
+		if c.batch[i].cmd == &pinned {
+			continue // what follows it counts
+		}
 		if first = c.batch[i].sent(w.sent, i, c.batch); x.over {
 			first = NotSent
 		}
