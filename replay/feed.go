@@ -1,22 +1,18 @@
 package replay
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"net/netip"
 	"time"
 
 	"myreplay/dialect"
+	"myreplay/order"
 	"myreplay/session"
-	"myreplay/sqltext"
 )
 
 // eventCost is what an event takes in memory besides its payload, about.
 const eventCost = 256
-
-// stallTime is how long nothing may move before a session is begun although
-// more are open than in the recording.
-const stallTime = time.Second
 
 // ErrStopped: the replay was told to stop, and takes no more events.
 var ErrStopped = errors.New("the replay was stopped")
@@ -36,6 +32,8 @@ type Feed struct {
 	check    int64      // the recorded time of the next look for overdue sessions
 	roused   []*mailbox // whose runners look with Flush
 	unsent   int        // events since the last Flush
+	// step is that of the event in hand, until it is handed on.
+	step *order.Step
 }
 
 // fed is a session as the feed sees it.
@@ -56,6 +54,15 @@ type fed struct {
 	inState uint64
 	// half: after that command a transaction was open.
 	half bool
+	// mute: it is filtered out, but keeps its place in the order.
+	mute   bool
+	pinner *pinner
+	// pending is a command with a step that waits for its recorded reply; its event
+	// is nil when there is none.
+	pending item
+	// lessons are replies that come behind those of the next commands that the
+	// client sent without waiting for them.
+	lessons []item
 }
 
 // Begin begins a pass. What Feed takes is replayed until Feed.End, or, once ctx
@@ -72,6 +79,7 @@ func (r *Replayer) Begin(ctx context.Context) *Feed {
 	if r.options.Live {
 		f.schedule.live = &r.skew
 	}
+	f.beginOrder(soft)
 	go f.watch(soft)
 	return f
 }
@@ -103,12 +111,12 @@ func (f *Feed) Event(e session.Event) error {
 		return f.err
 	}
 	if f.r.stopped() {
-		if err := f.r.failure(); err != nil {
+		if err := cmp.Or(f.r.failure(), f.r.scheduler.failure()); err != nil {
 			return err
 		}
 		return ErrStopped
 	}
-	if err := f.event(e); err != nil {
+	if err := f.ordered(e); err != nil {
 		f.fail(err)
 		return err
 	}
@@ -131,16 +139,20 @@ func (f *Feed) fail(err error) {
 // End tells that the recording has ended, and waits for its sessions. The error
 // is that of Check or of the sink; the end of the context is none.
 func (f *Feed) End() error {
+	f.endOrder()
 	f.Flush()
 	for _, s := range f.sessions {
+		f.unpend(s, nil)
+		f.teach(s)
 		if j := s.joining; j != nil {
-			f.place(s, j.inTrans || j.start.State.Transaction)
+			f.place(s, f.half(j))
 		}
 		for _, u := range s.runners {
 			u.box.close()
 		}
 	}
 	clear(f.sessions)
+	f.r.scheduler.end()
 	f.wait()
 	close(f.done)
 	r := f.r
@@ -153,7 +165,7 @@ func (f *Feed) End() error {
 	if f.err != nil {
 		return f.err
 	}
-	return r.failure()
+	return cmp.Or(r.scheduler.failure(), r.failure())
 }
 
 func (f *Feed) event(e session.Event) error {
@@ -171,12 +183,16 @@ func (f *Feed) event(e session.Event) error {
 	if s == nil {
 		return nil // a gap of nobody's, or of a session whose Start is missing
 	}
+	if s.pending.event != nil {
+		f.unpend(s, s.answer(e))
+	}
 	switch e := e.(type) {
 	case *session.Command:
 		f.command(s, e)
 	case *session.Reply:
 		f.reply(s, e)
 	case *session.Gap:
+		f.teach(s)
 		s.waiting = 0 // a reply may be among what is lost
 		f.put(s, item{event: e, due: f.schedule.live.of(e.At), cost: eventCost})
 	case *session.End:
@@ -186,6 +202,7 @@ func (f *Feed) event(e session.Event) error {
 }
 
 func (f *Feed) end(s *fed, e *session.End) {
+	f.teach(s)
 	f.put(s, item{event: e, due: f.schedule.due(e.At), cost: eventCost})
 	for _, u := range s.runners {
 		u.box.close()
@@ -206,9 +223,15 @@ func (f *Feed) command(s *fed, c *session.Command) {
 		}
 		return
 	}
-	i := item{event: c, due: f.schedule.due(c.At), cost: eventCost}
+	i := item{event: c, due: f.schedule.due(c.At), cost: eventCost, step: f.step}
+	f.step = nil
+	if s.mute {
+		i.event, i.skip = outcome(c.ID, c, 0), session.SkipFilter
+		f.put(s, i)
+		return
+	}
 	if s.x && c.Kind.HasReply() {
-		i.piped = s.waiting > 0
+		i.piped = s.waiting > 0 || i.step != nil && c.At < s.answered
 		s.waiting++
 	}
 	if c.At < s.asked {
@@ -231,6 +254,17 @@ func (f *Feed) command(s *fed, c *session.Command) {
 	if s.answered > 0 {
 		i.think = f.schedule.scale(max(c.At-s.answered, 0))
 	}
+	if i.step != nil && c.Kind.HasReply() && !f.r.options.Live {
+		if !i.piped {
+			f.teach(s)
+		}
+		s.pending = i
+		return
+	}
+	if !i.piped {
+		f.teach(s)
+	}
+	i.pin = s.pinner.pin(c, i.opt, nil)
 	f.put(s, i)
 }
 
@@ -238,14 +272,34 @@ func (f *Feed) command(s *fed, c *session.Command) {
 func (f *Feed) reply(s *fed, e *session.Reply) {
 	s.answered = e.Last
 	s.waiting = max(s.waiting-1, 0)
+	if s.mute {
+		return
+	}
 	f.tell(s, e)
+	s.pinner.learn(e)
 	if e.Seq <= s.inState { // its command is not sent
 		s.half = !s.x && isIn(e)
 		return
 	}
-	if e.Prepared != nil || s.change == e.Seq || s.x && tells(e) || s.severed() {
-		f.put(s, item{event: e, due: f.schedule.live.of(e.Last), cost: eventCost})
+	if e.Prepared == nil && s.change != e.Seq && !(s.x && tells(e)) && !s.severed() {
+		return
 	}
+	i := item{event: e, due: f.schedule.live.of(e.Last), cost: eventCost}
+	if s.x && f.r.scheduler != nil && len(s.lessons) < maxCaught {
+		s.lessons = append(s.lessons, i)
+		return
+	}
+	f.teach(s)
+	f.put(s, i)
+}
+
+// teach hands on the replies that were kept back.
+func (f *Feed) teach(s *fed) {
+	for _, i := range s.lessons {
+		f.put(s, i)
+	}
+	clear(s.lessons)
+	s.lessons = s.lessons[:0]
 }
 
 // severed tells whether a copy waits for the end of a transaction.
@@ -275,97 +329,9 @@ func (f *Feed) put(s *fed, i item) {
 			f.putLive(u, i)
 			continue
 		}
-		if !f.r.window.enter(i.cost, f.r.soft) {
+		if !f.r.window.enter(i.cost, f.r.soft, f.r.scheduler) {
 			f.r.window.used.Add(i.cost) // it is handed over all the same, to be accounted for
 		}
 		u.box.put(i)
 	}
-}
-
-// start begins a session.
-func (f *Feed) start(e *session.Start) error {
-	r := f.r
-	if err := r.check(e.Server); err != nil {
-		return err
-	}
-	r.stats.Sessions.Add(1)
-	s := &fed{x: e.Protocol == session.X}
-	if e.State != nil {
-		s.asked = e.State.Asked
-	}
-	f.sessions[e.ID] = s
-	due := f.schedule.due(e.At)
-	if !r.options.takes(e) {
-		r.stats.Filtered.Add(1)
-		for n := range r.options.Copies {
-			id := r.nextID()
-			s.ids = append(s.ids, id)
-			r.write(&session.Start{ID: id, At: r.target.Now(), Of: e.ID, Copy: r.copy(n), Protocol: e.Protocol})
-		}
-		f.open++
-		return nil
-	}
-	f.crowd()
-	f.open++
-	if !f.join(s, e, due) {
-		f.begin(s, e, due, f.dialects.Options(e.ID))
-	}
-	return nil
-}
-
-// begin begins the runners of a session, one for each copy.
-func (f *Feed) begin(s *fed, e *session.Start, due int64, opt sqltext.Options) {
-	r := f.r
-	for n := range r.options.Copies {
-		copied := *e
-		copied.Copy = r.copy(n)
-		u := newRunner(r, &copied, due, opt)
-		s.runners = append(s.runners, u)
-		r.stats.Open.Add(1)
-		r.runners.Add(1)
-		r.roster.add(u)
-		go u.run()
-	}
-}
-
-// crowd keeps an unpaced replay from opening more sessions at once than the
-// recording had open: it waits for sessions that had ended by now. A session
-// may be unable to end because it waits for one that has not begun; so when
-// nothing moves, it waits no longer.
-func (f *Feed) crowd() {
-	r := f.r
-	if r.options.Live || !r.options.Pace.unpaced() {
-		return
-	}
-	most := int64(f.open * r.options.Copies)
-	timer := time.NewTimer(stallTime)
-	defer timer.Stop()
-	moved := r.stats.Accounted()
-	for r.stats.Open.Load() > most {
-		select {
-		case <-r.finished:
-		case <-r.soft:
-			return
-		case <-timer.C:
-			now := r.stats.Accounted()
-			if now == moved {
-				r.stats.Overtaken.Add(1)
-				return
-			}
-			moved = now
-			timer.Reset(stallTime)
-		}
-	}
-}
-
-// copy returns the number of a session's n-th copy in this pass.
-func (r *Replayer) copy(n int) uint32 { return r.pass*uint32(r.options.Copies) + uint32(n) }
-
-// check asks, once for each address, whether a recorded server may be replayed.
-func (r *Replayer) check(server netip.AddrPort) error {
-	if r.options.Check == nil || r.checked[server] {
-		return nil
-	}
-	r.checked[server] = true
-	return r.options.Check(server)
 }

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"myreplay/order"
 	"myreplay/session"
 	"myreplay/sqltext"
 )
@@ -23,6 +24,15 @@ type item struct {
 	half bool
 	// piped: the client sent it while it awaited the reply to the one before.
 	piped bool
+	// step is a command's place in the order between sessions; nil: it has none.
+	// Where it has one, recorded is the code of the error that the source answered
+	// with, took how long that took in nanoseconds, and over tells that no
+	// transaction was open after it.
+	step     *order.Step
+	took     int64
+	recorded uint16
+	over     bool
+	pin      Pin
 }
 
 // maxKeptItems is how much room an empty mailbox keeps for items.
@@ -32,7 +42,10 @@ const maxKeptItems = 256
 // puts, one takes.
 type mailbox struct {
 	window *window
-	wake   chan struct{} // holds one token when there may be something new
+	// scheduler is told when the taker waits, and of the steps that are handled; nil:
+	// there is none.
+	scheduler *scheduler
+	wake      chan struct{} // holds one token when there may be something new
 
 	mu     sync.Mutex
 	items  []item
@@ -46,9 +59,13 @@ type mailbox struct {
 	due, cost int64
 	held      bool
 	waits     bool
+	// steps are those of the commands in the taker's hand; the taker's own.
+	steps []*order.Step
 }
 
-func newMailbox(w *window) *mailbox { return &mailbox{window: w, wake: make(chan struct{}, 1)} }
+func newMailbox(w *window, s *scheduler) *mailbox {
+	return &mailbox{window: w, scheduler: s, wake: make(chan struct{}, 1)}
+}
 
 // put adds an item.
 func (m *mailbox) put(i item) {
@@ -66,16 +83,34 @@ func (m *mailbox) add(i item) (idle bool) {
 		m.items, m.head = m.items[:n], 0
 	}
 	m.items = append(m.items, i)
-	idle = m.idle
-	m.idle = false
+	idle = m.rouse()
 	m.mu.Unlock()
 	return idle
+}
+
+// rouse takes note that the taker has something to do, and tells whether it waits
+// for it. The mailbox is locked.
+func (m *mailbox) rouse() (idle bool) {
+	if idle = m.idle; idle {
+		m.idle = false
+		m.scheduler.enter()
+	}
+	return idle
+}
+
+// sleep waits for a signal. The mailbox is locked, and unlocked then.
+func (m *mailbox) sleep() {
+	m.idle = true
+	m.mu.Unlock()
+	m.scheduler.leave()
+	<-m.wake
 }
 
 // close tells that nothing more comes.
 func (m *mailbox) close() {
 	m.mu.Lock()
 	m.closed = true
+	m.rouse()
 	m.mu.Unlock()
 	m.signal()
 }
@@ -110,16 +145,31 @@ func (m *mailbox) pop() item {
 		m.held, m.due = true, i.due
 	}
 	m.cost += i.cost
+	if i.step != nil {
+		m.steps = append(m.steps, i.step)
+	}
 	return i
+}
+
+// finish finishes the steps in the taker's hand: whatever became of a command, or
+// was forgotten, nobody waits for it from here on.
+func (m *mailbox) finish() {
+	for k, s := range m.steps {
+		m.scheduler.finish(s)
+		m.steps[k] = nil
+	}
+	m.steps = m.steps[:0]
 }
 
 // take waits for the next item and takes it; what was taken before is handled.
 // It returns false when nothing more comes, or stop is closed. Whoever closes
 // stop calls signal after it.
 func (m *mailbox) take(stop <-chan struct{}) (item, bool) {
+	m.finish()
 	for {
 		stopped := isClosed(stop)
 		m.mu.Lock()
+		m.rouse()
 		freed := m.release()
 		if m.head < len(m.items) && !stopped {
 			i := m.pop()
@@ -127,14 +177,13 @@ func (m *mailbox) take(stop <-chan struct{}) (item, bool) {
 			m.window.leave(freed)
 			return i, true
 		}
-		over := m.closed || stopped
-		m.idle = !over
-		m.mu.Unlock()
-		m.window.leave(freed)
-		if over {
+		if m.closed || stopped {
+			m.mu.Unlock()
+			m.window.leave(freed)
 			return item{}, false
 		}
-		<-m.wake
+		m.window.leave(freed)
+		m.sleep()
 	}
 }
 
@@ -159,13 +208,12 @@ func (m *mailbox) more(ok func(*item) bool) (item, bool) {
 func (m *mailbox) await(stop <-chan struct{}) bool {
 	for !isClosed(stop) {
 		m.mu.Lock()
-		some, closed := m.head < len(m.items), m.closed
-		m.idle = !some && !closed
-		m.mu.Unlock()
-		if some || closed {
+		m.rouse()
+		if some := m.head < len(m.items); some || m.closed {
+			m.mu.Unlock()
 			return some
 		}
-		<-m.wake
+		m.sleep()
 	}
 	return false
 }

@@ -31,9 +31,19 @@ type schedule struct {
 	begin int64 // when the replay began, by our clock
 	first int64 // the recording's first time; 0: not known yet
 	last  int64 // the latest time seen
-	saved int64 // what MaxPause took out so far
 	live  *skew // of a live replay; nil: none
+	// pauses are those that MaxPause shortened, the latest last, and saved what is
+	// left out before the first of them that is kept.
+	pauses []pause
+	saved  int64
 }
+
+// pause is the end of one that was shortened, and what is left out up to there.
+type pause struct{ end, saved int64 }
+
+// maxPauses is how many are kept, for events that come late: an order between
+// sessions holds some back.
+const maxPauses = 256
 
 // skew is how far the target's clock is ahead of the recorder's, in nanoseconds.
 type skew struct{ atomic.Int64 }
@@ -52,17 +62,37 @@ func (s *schedule) due(at int64) int64 {
 	if s.live != nil {
 		return s.live.of(at)
 	}
-	if s.first == 0 {
-		s.first, s.last = at, at
-	}
-	if pause := at - s.last; s.pace.MaxPause > 0 && pause > int64(s.pace.MaxPause) {
-		s.saved += pause - int64(s.pace.MaxPause)
-	}
-	s.last = max(s.last, at)
+	s.see(at)
 	if s.pace.unpaced() {
 		return 0
 	}
-	return s.begin + s.scale(at-s.first-s.saved)
+	return s.begin + s.scale(at-s.first-s.savedBy(at))
+}
+
+// see takes note of the time of an event, in order of the recording.
+func (s *schedule) see(at int64) {
+	if s.first == 0 {
+		s.first, s.last = at, at
+	}
+	if d := at - s.last; s.pace.MaxPause > 0 && d > int64(s.pace.MaxPause) {
+		p := pause{at, s.savedBy(at) + d - int64(s.pace.MaxPause)}
+		if len(s.pauses) == maxPauses {
+			s.saved = s.pauses[0].saved
+			s.pauses = s.pauses[:copy(s.pauses, s.pauses[1:])]
+		}
+		s.pauses = append(s.pauses, p)
+	}
+	s.last = max(s.last, at)
+}
+
+// savedBy returns what is left out up to a time.
+func (s *schedule) savedBy(at int64) int64 {
+	for i := len(s.pauses) - 1; i >= 0; i-- {
+		if at >= s.pauses[i].end {
+			return s.pauses[i].saved
+		}
+	}
+	return s.saved
 }
 
 // scale turns a recorded length of time into a replayed one.

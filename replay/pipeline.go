@@ -1,6 +1,9 @@
 package replay
 
-import "myreplay/session"
+import (
+	"myreplay/order"
+	"myreplay/session"
+)
 
 const (
 	// maxPiped is how many commands are sent at once at most.
@@ -48,6 +51,10 @@ func (u *runner) gather(first *ruled) (carried bool) {
 			u.carried = r
 			return true
 		}
+		if i.step != nil {
+			u.enter(i.step)
+			u.fix() // what is sent together can't be done again by itself
+		}
 		u.list = append(u.list, r)
 		b.bytes += len(c.Payload)
 		b.late = b.late && !r.verdict.alone
@@ -71,7 +78,7 @@ type batch struct {
 
 // takes tells whether an item may belong to the batch.
 func (b *batch) takes(i *item) bool {
-	if i.skip != session.NotSkipped || i.half {
+	if i.skip != session.NotSkipped || i.half || !b.u.joinsBatch(i) {
 		return false
 	}
 	due := i.due <= b.now || b.u.r.options.Live
@@ -85,6 +92,14 @@ func (b *batch) takes(i *item) bool {
 		return b.late && b.u.start.Protocol != session.X && e.Prepared == nil && e.Seq >= b.u.list[0].command.Seq
 	}
 	return false
+}
+
+// joinsBatch tells whether the order between sessions lets a command be sent with
+// those before it: it waits for nobody, and, unless the client sent it so, is in no
+// transaction that may have to be done again.
+func (u *runner) joinsBatch(i *item) bool {
+	s := i.step
+	return s == nil || s.Force == order.NoForce && (i.piped || !s.Begins && !s.Inside && !s.Ends) && u.r.scheduler.ready(s)
 }
 
 // joins tells whether commands of a kind may be sent before the replies to those
@@ -107,7 +122,18 @@ func (u *runner) pipeline() {
 		commands[k] = u.list[k].command
 		caught = caught || k > 0 && !u.list[k].item.piped
 	}
+	for k := len(u.list) - 1; k >= 0; k-- {
+		u.begins(&u.list[k])
+	}
+	if u.pinner != nil {
+		pins := make([]Pin, len(u.list))
+		for k := range u.list {
+			pins[k] = u.list[k].item.pin
+		}
+		u.pinner.Pin(pins)
+	}
 	answers, err := u.pipe.DoAll(commands)
+	u.ends(&u.list[0])
 	for k := range u.list {
 		r, a := &u.list[k], Answer{}
 		if k < len(answers) {
@@ -131,13 +157,16 @@ func (u *runner) pipeline() {
 func (u *runner) answer(r *ruled, a Answer, err error) {
 	switch {
 	case a.Skip != session.NotSkipped:
-		u.skip(r.command, a.Skip, r.item.due)
+		u.skip(r, a.Skip)
 	case err != nil && a.Reply == nil && a.At == 0 && u.box.behind.Load():
-		u.skip(r.command, session.SkipBehind, r.item.due)
+		u.skip(r, session.SkipBehind)
 	case err != nil && a.Reply == nil && a.At == 0:
-		u.skip(r.command, session.FailedSend, r.item.due)
+		u.skip(r, session.FailedSend)
 		u.assume(r.verdict)
 	default:
+		if r.refused(&a) {
+			u.r.stats.NotRedone.Add(1)
+		}
 		u.sent(r, a)
 		if err != nil && a.Reply == nil && r.command.Kind.HasReply() {
 			u.r.stats.Unanswered.Add(1)

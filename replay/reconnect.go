@@ -83,6 +83,10 @@ func (m *memory) learn(r *session.Reply) {
 
 // sever begins to leave out a transaction's rest.
 func (u *runner) sever(why session.Skip) {
+	if why == session.SkipHalf && u.r.options.Halves {
+		u.resume()
+		return
+	}
 	u.memory.cut = why
 	u.severed.Store(true)
 }
@@ -172,6 +176,9 @@ func (u *runner) dial() bool {
 		if err == nil {
 			u.conn = conn
 			u.pipe, _ = conn.(Pipeline)
+			if r.options.Pins != nil {
+				u.pinner, _ = conn.(Pinner)
+			}
 			r.stats.Connected.Add(1)
 			return true
 		}
@@ -229,6 +236,7 @@ func (u *runner) lost() {
 		u.last = u.conn
 	}
 	u.hangUp()
+	u.flush()
 	if u.inTrans {
 		u.sever(session.FailedSend)
 	}

@@ -104,6 +104,11 @@ type Options struct {
 	Choose func(*session.Start) bool
 	// Copies is how many connections replay each recorded session; 0: one.
 	Copies int
+	// Halves: transactions that were open before a session's first command are
+	// replayed from there on, in one that is begun for them. Otherwise they are left
+	// out to their end (session.SkipHalf); without Policy.Writes only where the
+	// session's State tells of one.
+	Halves bool
 	// Window limits the bytes of events that are read ahead, or, live, that wait. 0:
 	// DefaultWindow.
 	Window int64
@@ -137,6 +142,22 @@ type Options struct {
 	// Check may refuse a session's recorded server, before anything is sent: it
 	// is asked once for each address. Its error ends the replay.
 	Check func(server netip.AddrPort) error
+	// Pins says which values the target is to take for those that it would make up,
+	// on connections that are Pinners. nil: none. Ids can be taken only with an Order:
+	// without one the recorded reply is not known in time.
+	Pins *Pins
+	// Order keeps the order between the sessions of one pass, with one copy. nil:
+	// each session keeps its own order, nothing more. It is called by the goroutine
+	// that calls Feed, or Run.
+	Order Orderer
+	// Stall is how long a command may be at the target, beyond the time that it took
+	// when it was recorded, before it is taken to be held up by a lock of a session
+	// that waits for others. It counts only while this process runs and the target is
+	// Alive. 0: DefaultStall.
+	Stall time.Duration
+	// Alive asks the target, on a connection of its own, whether it answers at all.
+	// nil: it does.
+	Alive func(context.Context) bool
 }
 
 // Replayer replays recordings. Run it once for each pass; sessions of later
@@ -157,6 +178,9 @@ type Replayer struct {
 	roster   roster
 	skew     skew
 	dials    chan struct{} // a token for each connection that is being made
+	kept     atomic.Int64  // bytes that are not written before transactions end
+	// scheduler is that of the pass; nil: no order is kept.
+	scheduler *scheduler
 
 	soft    <-chan struct{} // send nothing more
 	hard    context.Context // close the connections
@@ -174,6 +198,9 @@ func New(target Target, sink Sink, o Options) *Replayer {
 	}
 	if o.Reconnect == 0 {
 		o.Reconnect = DefaultReconnect
+	}
+	if o.Stall <= 0 {
+		o.Stall = DefaultStall
 	}
 	never := func(error) bool { return false }
 	if o.Temporary == nil {
@@ -194,7 +221,8 @@ func (r *Replayer) Stats() *Stats { return &r.stats }
 // or, once ctx is done, within seconds: commands under way get a moment to be
 // answered, what was read and not reached is said so in the run, and a Gap with
 // the reason RecordingEnded says that there may be more. The error is that
-// of the source, of the sink or of Check; the end of ctx is none.
+// of the source, of the sink, of Check or of Order, or a *CycleError; the end of
+// ctx is none.
 func (r *Replayer) Run(ctx context.Context, src Source) error {
 	f := r.Begin(ctx)
 	for !r.stopped() {

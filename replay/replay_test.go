@@ -213,8 +213,9 @@ func TestLostConnection(t *testing.T) {
 			}
 			return Answer{}, nil
 		}}
-		sink, stats := play(t, context.Background(), f, Options{Policy: Policy{Writes: true}},
-			talk(1, 1, ms, "set names gbk", "begin", "insert 1", "insert 2", "insert 3", "commit", "begin", "insert 4", "commit"))
+		events := talk(1, 1, ms, "set names gbk", "begin", "insert 1", "insert 2", "insert 3", "commit", "begin", "insert 4", "commit")
+		open(events, 2, 5)
+		sink, stats := play(t, context.Background(), f, Options{Policy: Policy{Writes: true}}, events)
 		var got []string
 		for _, l := range f.log {
 			if _, sql, ok := strings.Cut(l, " query "); ok {

@@ -2,7 +2,6 @@ package replay
 
 import (
 	"context"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -26,13 +25,21 @@ type runner struct {
 	last  Conn     // the one that was lost
 	pipe  Pipeline // conn, where it is one
 	judge *judge
-	timer *time.Timer
+	// pinner is conn, where it is one and something is to be pinned.
+	pinner Pinner
+	onePin [1]Pin
+	timer  *time.Timer
 
 	answered int64           // when the target's latest reply came
 	inTrans  bool            // the target's latest status: a transaction is open
 	started  bool            // the run has the session's Start
 	ended    bool            // the recording's End was seen
 	left     bool            // given up, and not among the open sessions any more
+	hold     waiting         // for other sessions
+	at       atTarget        // what the target is at
+	rouse    func()          // wake, to be called by others
+	tx       transaction     // as far as it may be done again
+	mute     bool            // filtered out: it keeps its place in the order, no more
 	file     File            // gives the pieces of a file
 	pieces   []session.Event // what the run says of file data that was sent
 	list     []ruled         // sent together
@@ -48,8 +55,9 @@ type runner struct {
 }
 
 func newRunner(r *Replayer, start *session.Start, due int64, opt sqltext.Options) *runner {
-	u := &runner{r: r, start: start, due: due, id: r.nextID(), box: newMailbox(r.window), judge: newJudge(r.options.Policy, start, opt)}
-	u.file = u.piece
+	u := &runner{r: r, start: start, due: due, id: r.nextID(), box: newMailbox(r.window, r.scheduler), judge: newJudge(r.options.Policy, start, opt)}
+	u.file, u.rouse = u.piece, u.wake
+	u.hold.wakes = make(chan struct{}, 1)
 	u.ctx, u.kill = context.WithCancel(r.hard)
 	if u.mayBeHalf() {
 		u.sever(session.SkipHalf)
@@ -60,6 +68,9 @@ func newRunner(r *Replayer, start *session.Start, due int64, opt sqltext.Options
 // mayBeHalf tells whether the session may begin in the middle of a transaction:
 // its source told so, or nobody could tell. Then the first reply will.
 func (u *runner) mayBeHalf() bool {
+	if u.r.options.Halves {
+		return false
+	}
 	if s := u.start.State; s != nil {
 		return s.Transaction
 	}
@@ -69,7 +80,7 @@ func (u *runner) mayBeHalf() bool {
 // run replays the session to its end.
 func (u *runner) run() {
 	defer u.done()
-	if u.r.options.Live || u.wait(u.due) {
+	if !u.mute && (u.r.options.Live || u.wait(u.due)) {
 		u.connect()
 	}
 	u.begun()
@@ -81,6 +92,7 @@ func (u *runner) run() {
 		u.handle(&i)
 	}
 	u.unreached()
+	u.flush()
 	u.hangUp()
 	u.r.write(&session.End{ID: u.id, At: u.r.target.Now(), Reason: u.reason()})
 }
@@ -89,7 +101,7 @@ func (u *runner) run() {
 func (u *runner) hangUp() {
 	if u.conn != nil {
 		u.conn.Close()
-		u.conn, u.pipe = nil, nil
+		u.conn, u.pipe, u.pinner = nil, nil, nil
 	}
 }
 
@@ -103,15 +115,17 @@ func (u *runner) reason() session.Reason {
 // done tells the feed that a session has ended.
 func (u *runner) done() {
 	u.kill()
+	u.box.finish()
 	u.r.roster.remove(u)
 	if !u.left {
 		u.r.stats.Open.Add(-1)
 	}
-	u.r.runners.Done()
 	select {
 	case u.r.finished <- struct{}{}:
 	default:
 	}
+	u.r.scheduler.gone(u)
+	u.r.runners.Done()
 }
 
 // begun writes the run's Start.
@@ -156,7 +170,7 @@ func (u *runner) unreached() {
 			if i.skip != session.NotSkipped {
 				why = i.skip
 			}
-			u.skip(c, why, i.due)
+			u.skip(&ruled{item: i, command: c}, why)
 		}
 	}
 }
@@ -191,20 +205,25 @@ func (u *runner) handle(i *item) {
 		if i.half {
 			u.sever(session.SkipHalf)
 		}
+		u.enter(i.step)
 		if i.skip != session.NotSkipped {
-			u.skip(e, i.skip, i.due)
+			r := ruled{item: *i, command: e}
+			u.awaitSkipped(&r)
+			u.skip(&r, i.skip)
 			return
 		}
 		u.command(i, e)
 	case *session.Reply:
 		u.learn(e)
 	case *session.Gap:
+		u.flush()
 		u.judge.gap(e)
 		if u.conn != nil {
 			u.conn.Gap(e)
 		}
 	case *session.End:
 		u.ended = true
+		u.flush()
 		if !u.r.options.Live {
 			u.wait(i.due)
 		}
@@ -248,21 +267,26 @@ func (u *runner) command(i *item, c *session.Command) {
 // its reply written. It tells whether another was taken that is to be issued
 // next.
 func (u *runner) issue(r *ruled) (carried bool) {
-	v := &r.verdict
-	if v.skip == session.NotSkipped {
-		v.skip = u.refuses(r.command, r.verdict)
-	}
-	if v.skip != session.NotSkipped {
+	u.enter(r.item.step)
+	if u.barred(r) {
+		u.awaitSkipped(r)
 		u.skipRuled(r)
 		return false
 	}
-	if u.box.behind.Load() || !u.wait(u.when(&r.item)) {
-		u.skip(r.command, u.unreachable(), r.item.due)
+	if u.box.behind.Load() || !u.wait(u.when(&r.item)) || !u.await(r) {
+		u.skip(r, u.unreachable())
+		return false
+	}
+	if u.doAgain(); u.memory.cut != session.NotSkipped && u.barred(r) {
+		u.skipRuled(r)
+		return false
+	}
+	if u.forced(r) {
 		return false
 	}
 	for again := false; ; again = true {
 		if u.conn == nil && !u.reconnect(r.command) {
-			u.skip(r.command, u.unreachable(), r.item.due)
+			u.skip(r, u.unreachable())
 			return carried
 		}
 		if !again && u.pipe != nil && u.memory.cut == session.NotSkipped && u.box.some() {
@@ -278,6 +302,26 @@ func (u *runner) issue(r *ruled) (carried bool) {
 	}
 }
 
+// barred tells whether a command may not be sent.
+func (u *runner) barred(r *ruled) bool {
+	v := &r.verdict
+	if v.skip == session.NotSkipped {
+		v.skip = u.refuses(r.command, r.verdict)
+	}
+	if u.memory.cut != session.NotSkipped && r.item.over {
+		u.rejoin()
+	}
+	return v.skip != session.NotSkipped
+}
+
+// awaitSkipped waits as a command does that is sent: others, that wait for it,
+// may count on what it waits for.
+func (u *runner) awaitSkipped(r *ruled) {
+	if !u.box.behind.Load() && !u.r.stopped() {
+		u.await(r)
+	}
+}
+
 // rule decides about a command, which it may change: KILL is turned at the
 // replayed connection.
 func (u *runner) rule(i *item, c *session.Command) ruled {
@@ -285,7 +329,7 @@ func (u *runner) rule(i *item, c *session.Command) ruled {
 	if v.kill != nil && v.skip == session.NotSkipped {
 		c, v.skip = u.aim(c, v.kill)
 	}
-	return ruled{*i, c, v}
+	return ruled{item: *i, command: c, verdict: v}
 }
 
 // skipRuled skips a command that may not be sent.
@@ -293,7 +337,7 @@ func (u *runner) skipRuled(r *ruled) {
 	if u.conn != nil {
 		u.conn.Skipped(r.command, r.verdict.skip)
 	}
-	u.skip(r.command, r.verdict.skip, r.item.due)
+	u.skip(r, r.verdict.skip)
 }
 
 // when returns when a command is to be sent; 0: at once.
@@ -305,26 +349,4 @@ func (u *runner) when(i *item) int64 {
 		return max(i.due, u.answered+i.think)
 	}
 	return i.due
-}
-
-// aim turns a KILL statement at the connection that replays the one that was
-// killed.
-func (u *runner) aim(c *session.Command, k *sqltext.KillTarget) (*session.Command, session.Skip) {
-	live, ok := u.r.target.Live(u.start.Copy, uint32(k.ID))
-	if !ok || k.ID > 1<<32-1 || c.Kind != session.Query {
-		return c, session.SkipKill
-	}
-	aimed := *c
-	if u.start.Protocol == session.X { // the text stands within a message: the target puts it there
-		sql := append([]byte(nil), c.SQL[:k.Number.Start]...)
-		sql = strconv.AppendUint(sql, uint64(live), 10)
-		aimed.SQL = append(sql, c.SQL[k.Number.End:]...)
-		return &aimed, session.NotSkipped
-	}
-	head := len(c.Payload) - len(c.SQL)
-	p := append([]byte(nil), c.Payload[:head+k.Number.Start]...)
-	p = strconv.AppendUint(p, uint64(live), 10)
-	p = append(p, c.Payload[head+k.Number.End:]...)
-	aimed.Payload, aimed.SQL, aimed.Size = p, p[head:], uint64(len(p))
-	return &aimed, session.NotSkipped
 }

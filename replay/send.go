@@ -10,6 +10,10 @@ type ruled struct {
 	item    item
 	command *session.Command
 	verdict verdict
+	// What the order between sessions did to it: how long it was held back, which
+	// waits were dropped, how often it was sent anew.
+	waited          int64
+	dropped, redone uint32
 }
 
 // send sends a command and writes what became of it. It tells whether it is to
@@ -17,18 +21,21 @@ type ruled struct {
 // lost before.
 func (u *runner) send(r *ruled, again bool) bool {
 	stats, c := &u.r.stats, r.command
-	a, err := u.conn.Do(c, u.file)
+	a, err := u.do(r, u.file)
 	unsent := err != nil && u.r.options.Unsent(err)
+	if err == nil && r.refused(&a) {
+		a, err = u.insist(r, a)
+	}
 	switch {
 	case a.Skip != session.NotSkipped:
-		u.skip(c, a.Skip, r.item.due)
+		u.skip(r, a.Skip)
 	case unsent && u.box.behind.Load():
-		u.skip(c, session.SkipBehind, r.item.due)
+		u.skip(r, session.SkipBehind)
 	case unsent && u.r.options.Live && !again && !u.inTrans && !u.r.stopped():
 		u.lost()
 		return true
 	case unsent:
-		u.skip(c, session.FailedSend, r.item.due)
+		u.skip(r, session.FailedSend)
 		u.assume(r.verdict)
 	default:
 		u.sent(r, a)
@@ -37,8 +44,11 @@ func (u *runner) send(r *ruled, again bool) bool {
 			u.assume(r.verdict)
 		}
 	}
-	u.r.write(u.pieces...) // of a Query that failed after all
-	u.pieces = u.pieces[:0]
+	if len(u.pieces) > 0 { // of a Query that failed after all
+		u.fix()
+		u.r.write(u.pieces...)
+		u.pieces = u.pieces[:0]
+	}
 	if err != nil {
 		u.lost()
 	}
@@ -48,37 +58,94 @@ func (u *runner) send(r *ruled, again bool) bool {
 	return false
 }
 
+// do has the target do a command. The scheduler knows of it.
+func (u *runner) do(r *ruled, file File) (Answer, error) {
+	u.begins(r)
+	if u.pinner != nil {
+		u.onePin[0] = r.item.pin
+		u.pinner.Pin(u.onePin[:])
+	}
+	a, err := u.conn.Do(r.command, file)
+	u.ends(r)
+	return a, err
+}
+
+// begins takes note that a command is at the target.
+func (u *runner) begins(r *ruled) {
+	if step := r.item.step; step != nil {
+		u.at.took.Store(r.item.took)
+		u.at.n.Add(1)
+		u.at.step.Store(step)
+		step.Sent(u.r.target.Now())
+	}
+}
+
+// ends takes note that it is there no longer.
+func (u *runner) ends(r *ruled) {
+	if r.item.step != nil {
+		u.at.step.Store(nil)
+	}
+}
+
+// outcome returns what the run says of a command that was sent.
+func (u *runner) outcome(r *ruled, a *Answer) *session.Command {
+	done := outcome(u.id, r.command, r.item.due)
+	done.At, done.End, done.Order = a.At, a.End, r.order()
+	if a.Reply != nil {
+		a.Reply.ID = u.id
+	}
+	return done
+}
+
+// order returns what the run says of the order between sessions; nil: nothing.
+func (r *ruled) order() *session.Order {
+	step := r.item.step
+	if step == nil || r.waited == 0 && r.dropped == 0 && r.redone == 0 && len(step.Guesses) == 0 {
+		return nil
+	}
+	return &session.Order{Waited: r.waited, Guesses: step.Guesses[:min(len(step.Guesses), session.MaxGuesses)],
+		Dropped: r.dropped, Redone: r.redone}
+}
+
 // sent writes a command that was sent, and its reply.
 func (u *runner) sent(r *ruled, a Answer) {
 	stats, c := &u.r.stats, r.command
+	u.r.scheduler.finish(r.item.step)
 	u.memory.sent(c, r.verdict)
 	stats.Sent.Add(1)
-	done := outcome(u.id, c, r.item.due)
-	done.At, done.End = a.At, a.End
+	done := u.outcome(r, &a)
 	if r.item.due > 0 {
-		stats.lag(a.At - r.item.due)
+		stats.lag(a.At - r.item.due - r.waited)
 	}
 	if a.Reply == nil {
-		u.r.write(done)
+		u.tell(r, done, nil, true)
 		return
 	}
 	stats.Replies.Add(1)
 	if a.Reply.Err() != nil {
 		stats.Errors.Add(1)
 	}
-	u.answered = a.Reply.Last
-	if n := len(a.Reply.Results); n > 0 && a.Reply.Results[n-1].Error == nil {
-		u.transaction(a.Reply.Results[n-1].Status, r.verdict)
-	}
-	a.Reply.ID = u.id
+	u.note(a.Reply, r.verdict)
 	if len(u.pieces) == 0 {
-		u.r.write(done, a.Reply)
+		u.tell(r, done, a.Reply, true)
 		return
 	}
+	u.fix() // a file is not sent twice
 	u.r.write(done)
 	u.r.write(u.pieces...)
 	u.pieces = u.pieces[:0]
 	u.r.write(a.Reply)
+	if step := r.item.step; step != nil && step.Ends {
+		u.flush()
+	}
+}
+
+// note takes note of what a reply says of the session.
+func (u *runner) note(a *session.Reply, v verdict) {
+	u.answered = a.Last
+	if n := len(a.Results); n > 0 && a.Results[n-1].Error == nil {
+		u.transaction(a.Results[n-1].Status, v)
+	}
 }
 
 // transaction takes note of whether a transaction is open: the classic protocol
@@ -103,9 +170,12 @@ func (u *runner) assume(v verdict) {
 }
 
 // skip writes a command that was not sent.
-func (u *runner) skip(c *session.Command, why session.Skip, due int64) {
+func (u *runner) skip(r *ruled, why session.Skip) {
+	u.r.scheduler.finish(r.item.step)
 	u.r.stats.Skipped[why].Add(1)
-	u.r.write(skipped(u.id, c, why, due))
+	s := skipped(u.id, r.command, why, r.item.due)
+	s.Order = r.order()
+	u.tell(r, s, nil, false)
 }
 
 // outcome returns what a run says of a command: all but its payload, which the
@@ -145,6 +215,7 @@ func (u *runner) piece() (*session.Command, bool) {
 		return piece, piece != nil
 	}
 	u.r.stats.Sent.Add(1)
+	u.r.scheduler.finish(i.step)
 	done := outcome(u.id, piece, 0)
 	done.At = u.r.target.Now()
 	done.End = done.At

@@ -3,6 +3,7 @@ package replay
 import (
 	"sync/atomic"
 
+	"myreplay/order"
 	"myreplay/session"
 )
 
@@ -28,7 +29,9 @@ type Stats struct {
 	// and lost their reply.
 	Lost, Reconnects, Unanswered atomic.Int64
 	// OnTime commands were sent within OnTime of when they were due; Late is the
-	// largest lag so far, and Lag that of the command sent last, in nanoseconds.
+	// largest lag so far, and Lag that of the command sent last, in nanoseconds; how
+	// long a command was itself held back for other sessions (SyncWait) is no part
+	// of it, what that makes of the session's next ones is.
 	// Paced and live replays only. Replayer.Lag tells of what is not sent yet.
 	OnTime, Late, Lag atomic.Int64
 	// Behind sessions of a live replay were given up because the target was too
@@ -40,6 +43,17 @@ type Stats struct {
 	// Overtaken sessions were begun although more were open than in the
 	// recording, because nothing moved.
 	Overtaken atomic.Int64
+	// Of a replay that keeps an order between sessions: SyncWaits commands were
+	// held back for those of other sessions, SyncWait nanoseconds in all; Blocked
+	// sessions are at this moment. Dropped waits, by how sure they were, were given
+	// up so that the replay went on. LetIn counts how often more was read than the
+	// window holds, because all that was read waited for what was not. Redone counts
+	// how often a transaction, or a command by itself, was done again because the
+	// target refused it a lock, and NotRedone how often that could not be, or did
+	// not help. Undone of them gave way to others.
+	SyncWaits, SyncWait, Blocked     atomic.Int64
+	Dropped                          [order.ConfidenceCount]atomic.Int64
+	LetIn, Redone, NotRedone, Undone atomic.Int64
 	// refusal is an error that Connect gave last.
 	refusal atomic.Pointer[error]
 	// At is the recorded time that was read last, First the first one.

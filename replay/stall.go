@@ -1,0 +1,237 @@
+package replay
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"myreplay/order"
+)
+
+const (
+	// DefaultStall is how long a command may be at the target, beyond the time that
+	// it took when it was recorded, before it is taken to be held up by a lock.
+	DefaultStall = time.Second
+	// tick is how often the scheduler looks.
+	tick = 100 * time.Millisecond
+	// lateTick is how late a look is of no use: this process, or the machine, stood
+	// still.
+	lateTick = 3 * tick
+	// aliveTime is how long the target may take to say that it is alive.
+	aliveTime = 2 * time.Second
+	// patience is after how many Stalls proven waits are taken to be in the way of a
+	// lock, and after how many sessions that have no transaction open.
+	patience     = 3
+	morePatience = 10
+)
+
+// atTarget is what a runner has sent and awaits the answer to. The runner sets
+// it; who looks may see the fields of two moments.
+type atTarget struct {
+	step atomic.Pointer[order.Step] // nil: nothing
+	took atomic.Int64               // how long it took at the source, in nanoseconds
+	n    atomic.Uint64              // counts what was sent
+	// seen is n when the scheduler looked last, ticks how often it was the same.
+	// Guarded by the scheduler's lock.
+	seen  uint64
+	ticks int
+}
+
+// stall is what the scheduler knows of commands that are held up at the target.
+// It is guarded by the scheduler's lock.
+type stall struct {
+	rest   int // ticks until something may be done again
+	rounds int // how often something was done since nothing was held up
+}
+
+// stallTicks returns Options.Stall in ticks.
+func (s *scheduler) stallTicks() int { return int((s.r.options.Stall + tick - 1) / tick) }
+
+// watch looks, until done is closed, for circles that include sessions at work,
+// and for commands that are held up at the target by the locks of sessions that
+// wait here. The second needs time; only ticks that come in time count.
+func (s *scheduler) watch(ctx context.Context, done <-chan struct{}) {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	last := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-done:
+			return
+		case <-ticker.C:
+		}
+		now := time.Now()
+		inTime := now.Sub(last) < lateTick
+		last = now
+		if inTime && s.look() {
+			alive := s.alive(ctx)
+			s.mu.Lock()
+			if alive {
+				s.relieve()
+			} else {
+				s.forget()
+			}
+			s.mu.Unlock()
+		}
+	}
+}
+
+// forget begins to count anew: the target stood still. The scheduler is locked.
+func (s *scheduler) forget() {
+	for _, u := range s.runners {
+		u.at.ticks = 0
+	}
+}
+
+// alive asks whether the target answers at all.
+func (s *scheduler) alive(ctx context.Context) bool {
+	if s.r.options.Alive == nil {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, aliveTime)
+	defer cancel()
+	return s.r.options.Alive(ctx)
+}
+
+// look counts a tick, and tells whether something is to be done about commands
+// that are held up at the target.
+func (s *scheduler) look() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, u := range s.runners {
+		a := &u.at
+		if n := a.n.Load(); n == a.seen && a.step.Load() != nil {
+			a.ticks++
+		} else {
+			a.seen, a.ticks = n, 0
+		}
+	}
+	list := s.waiters()
+	if s.r.stopped() || s.untangle(list) {
+		return false
+	}
+	stuck := s.stuck(1)
+	if stuck && s.feedWaits.Load() {
+		s.letMore() // what frees it may not be read yet
+	}
+	if !stuck {
+		s.stall = stall{}
+	}
+	if s.stall.rest > 0 {
+		s.stall.rest--
+	}
+	return stuck && len(list) > 0 && s.stall.rest == 0
+}
+
+// stuck tells whether a command is at the target for n Stalls longer than it
+// should.
+func (s *scheduler) stuck(n int) bool {
+	for _, u := range s.runners {
+		if s.isStuck(u, n) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *scheduler) isStuck(u *runner, n int) bool {
+	a := &u.at
+	return a.step.Load() != nil && a.n.Load() == a.seen && a.ticks >= n*s.stallTicks()+int(a.took.Load()/int64(tick))
+}
+
+// relieve does something for commands that are held up at the target, since
+// transactions may hold the locks whose sessions wait here for those commands:
+// it drops guessed waits of such sessions, then inferred ones; when there are
+// none, it has a transaction undone, to be done again later. Proven waits stay.
+// The scheduler is locked.
+func (s *scheduler) relieve() {
+	if !s.stuck(1) || s.r.stopped() {
+		return
+	}
+	list := s.holders()
+	if len(list) == 0 {
+		return
+	}
+	done := s.ease(list, order.Guessed) || s.ease(list, order.Inferred) || s.stuck(patience) && s.yield(list)
+	if done {
+		s.stall.rest = s.stallTicks()
+		s.stall.rounds++
+	}
+}
+
+// holders returns the runners that may hold a lock and wait, by way of others or
+// not, for a command that is held up, those with the lowest step first.
+func (s *scheduler) holders() (list []*runner) {
+	s.round++
+	all := s.stuck(morePatience)
+	for _, u := range s.waiters() {
+		if (u.hold.holds || all) && s.reaches(u) {
+			list = append(list, u)
+		}
+	}
+	return list
+}
+
+// reaches tells whether a runner waits for a command that is held up, or is the
+// one that sent it.
+func (s *scheduler) reaches(u *runner) bool {
+	h := &u.hold
+	switch {
+	case h.step == nil:
+		return s.isStuck(u, 1)
+	case h.seen == s.round:
+		return h.found == reaches
+	}
+	h.seen, h.found = s.round, deadEnd
+	for _, e := range s.edges(u) {
+		if s.reaches(e.to) {
+			h.found = reaches
+			return true
+		}
+	}
+	return false
+}
+
+// ease drops waits of the first runners that it helps: of one, later of more at
+// once.
+func (s *scheduler) ease(list []*runner, least order.Confidence) (done bool) {
+	n := 1 << min(s.stall.rounds, 16)
+	for _, u := range list {
+		var ways []*runner
+		for _, e := range s.edges(u) {
+			if !s.reaches(e.to) {
+				continue
+			}
+			if e.firm < least {
+				ways = nil
+				break
+			}
+			ways = append(ways, e.to)
+		}
+		for _, v := range ways {
+			s.part(u, v)
+		}
+		if len(ways) > 0 {
+			done = true
+			if n--; n == 0 {
+				return true
+			}
+		}
+	}
+	return done
+}
+
+// yield has the last of the transactions that can be undone give way.
+func (s *scheduler) yield(list []*runner) bool {
+	for _, u := range slices.Backward(list) {
+		if u.hold.yields {
+			u.hold.yields, u.hold.yield = false, true
+			u.wake()
+			return true
+		}
+	}
+	return false
+}
