@@ -21,6 +21,12 @@ type accountTotals struct {
 	// leftOut are commands that write, or may, and that one side left out; excused
 	// are compared ones that differ, but only in what follows from that.
 	leftOut, excused uint64
+	// causes counts the commands that differ, each for one cause, whether it
+	// counts or not; follow are those that differ only for an earlier difference.
+	causes [compare.CauseCount]uint64
+	follow uint64
+	// deadlocks and lockTimeouts were replayed as recorded.
+	deadlocks, lockTimeouts uint64
 	// unread are sessions in TLS of which no command was seen.
 	unread uint64
 }
@@ -33,10 +39,14 @@ func (b *Builder) accountSide(side int, c *session.Command) {
 		return
 	}
 	b.account.run[kind][min(int(c.Skipped), session.SkipCount-1)]++
+	b.order.add(c.Order)
 	if c.Skipped != session.NotSkipped || c.Due == 0 {
 		return
 	}
 	lag := c.At - c.Due
+	if c.Order != nil && c.Order.Waited > 0 && lag > 0 {
+		lag -= min(c.Order.Waited, lag) // told apart
+	}
 	if lag > onTime || lag < -onTime {
 		b.late++
 	}

@@ -46,6 +46,7 @@ type Builder struct {
 	idle       []joinKey             // one side ended, the other not begun; oldest first
 	maxIdle    int
 	entries    ages
+	turns      turns
 	spares     spares
 	sides      [2]sideTotals
 	lag        times
@@ -59,8 +60,11 @@ type Builder struct {
 	// withSource: the source is still to be waited for; hadSource: there was one.
 	withSource, hadSource bool
 	// over: the side's stream has come to its end.
-	over [2]bool
-	left leftOut
+	over     [2]bool
+	suspects suspects
+	// firsts are the first differences that made a table suspect, in the order of
+	// the run.
+	firsts []*first
 	// leavesWrites: the replay leaves out all writes.
 	leavesWrites bool
 	// open counts, by the side that was seen, the commands given up whose other
@@ -69,6 +73,7 @@ type Builder struct {
 	gaveUp uint64 // entries
 	totals totals
 	recent [2]recent
+	order  orderSums
 	// together counts commands whose times are not compared because they were sent
 	// before the reply to the one before: on the replayed side only, or already
 	// when they were recorded.
@@ -102,6 +107,7 @@ type joined struct {
 	apart       apart
 	last        [2]int64 // when the latest reply ended
 	lacks       lacks
+	wrote       wrote
 }
 
 // New returns a Builder.
@@ -139,6 +145,9 @@ func (b *Builder) Recorded(e session.Event) {
 
 // Replayed takes the next event of the replayed side.
 func (b *Builder) Replayed(e session.Event) {
+	if _, at := e.Key(); at > b.turns.now {
+		b.turns.now = at
+	}
 	b.sides[replayed].see(e)
 	if g, ok := e.(*session.Gap); ok && g.ID == 0 && g.Reason == session.RecordingEnded {
 		b.stopped = true

@@ -37,6 +37,7 @@ type class struct {
 	compared       uint64
 	different      uint64
 	notCompared    reasons
+	asRecorded     uint64
 	tallies        []*tally
 	sample         Example
 	sampled        int64

@@ -1,9 +1,14 @@
 package report
 
 import (
+	"fmt"
+
 	"myreplay/compare"
 	"myreplay/session"
 )
+
+// maxGuessLines is how many guesses an example names.
+const maxGuessLines = 3
 
 // finish accounts for an entry of which both sides are final.
 func (b *Builder) finish(e *entry, x, y *session.Reply) {
@@ -24,9 +29,14 @@ func (b *Builder) finish(e *entry, x, y *session.Reply) {
 	case !q.commanded:
 		b.account.missing++
 		b.notCompared(e, func(r *reasons) *uint64 { return &r.missing })
+	case b.isAsRecorded(e):
+		b.asRecorded(e)
 	case q.skipped != session.NotSkipped:
 		if p.skipped == session.NotSkipped {
 			b.leave(e)
+		}
+		if q.skipped == session.FailedSend {
+			b.lose(e)
 		}
 		b.notCompared(e, func(r *reasons) *uint64 { return skipOf(r, q.skipped) })
 	case p.skipped != session.NotSkipped:
@@ -58,21 +68,30 @@ var pairless = compare.Of(compare.ErrorNew, compare.ErrorGone, compare.ErrorOthe
 
 // compare compares the two replies of an entry.
 func (b *Builder) compare(e *entry, x, y *session.Reply) {
+	about, of := b.about(e)
 	var why compare.NotCompared
-	b.list, why = compare.Replies(b.list[:0], x, y, b.about(e), &b.options.Rules)
-	counts, excused, pair := false, false, x != nil && y != nil && !e.sides[recorded].failed && !e.sides[replayed].failed
+	b.list, why = compare.Replies(b.list[:0], x, y, about, &b.options.Rules)
+	pair := x != nil && y != nil && !e.sides[recorded].failed && !e.sides[replayed].failed
+	follows := false
 	for i, d := range b.list {
-		counts = counts || d.Counts
-		excused = excused || d.Cause == compare.MissingState
+		follows = follows || d.Cause == compare.Follows
 		pair = pair && !pairless.Has(d.Class)
-		b.tally(e, i, x, y)
+		b.tally(e, i, x, y, of)
+	}
+	if follows {
+		of.followers++
 	}
 	if pair {
 		b.pair(e)
 	}
 	b.sample(e, x, y)
-	b.account.excused += one(excused && !counts)
+	b.tell(e)
+	counts := b.account.differences(b.list)
 	e.join.lacks.anew(e.kind)
+	if why == compare.NoReplayedReply {
+		b.lose(e)
+	}
+	b.chain(e, x, y, of)
 	switch {
 	case counts:
 		e.class.different++
@@ -82,11 +101,51 @@ func (b *Builder) compare(e *entry, x, y *session.Reply) {
 		e.class.compared++
 		b.account.compared++
 	default:
-		if why == compare.NoReplayedReply && e.class.effect.writes {
-			b.left.add(&e.class.effect, e.schema) // done or not, who knows
-		}
 		b.notCompared(e, func(r *reasons) *uint64 { return &r.replies[why] })
 	}
+}
+
+// tell tells of an entry that differs in what an order between sessions may
+// cause.
+func (b *Builder) tell(e *entry) {
+	if b.options.Differs == nil {
+		return
+	}
+	for _, d := range b.list {
+		if d.Cause != compare.Generated && d.Cause != compare.OrderUnknown && d.Class != compare.ColumnTypes {
+			b.options.Differs(e.join.key.of, e.seq, e.guesses)
+			return
+		}
+	}
+}
+
+// byWeight are the causes in the order in which a command with several
+// differences is counted for them.
+var byWeight = [...]compare.Cause{compare.Real, compare.Order, compare.Follows, compare.TargetError, compare.SourceError,
+	compare.AfterLoss, compare.MissingState, compare.Generated, compare.OrderUnknown}
+
+// differences counts a command by its differences, and tells whether one of them
+// counts.
+func (a *accountTotals) differences(list []compare.Difference) (counts bool) {
+	var counted, any [compare.CauseCount]bool
+	for _, d := range list {
+		any[d.Cause] = true
+		counted[d.Cause] = counted[d.Cause] || d.Counts
+		counts = counts || d.Counts
+	}
+	a.excused += one(any[compare.MissingState] && !counts)
+	from := &any
+	if counts {
+		from = &counted
+	}
+	for _, cause := range byWeight {
+		if from[cause] {
+			a.causes[cause]++
+			a.follow += one(counts && cause == compare.Follows)
+			return counts
+		}
+	}
+	return counts
 }
 
 // pair compares the times of an entry, unless it was sent before the reply to
@@ -106,8 +165,8 @@ func (b *Builder) pair(e *entry) {
 
 // tally counts difference i of the list, with an example if there is room. A
 // command counts once for each class and cause, and counts against the target
-// once if any of them does.
-func (b *Builder) tally(e *entry, i int, x, y *session.Reply) {
+// once if any of them does. of is the earlier difference that it may follow from.
+func (b *Builder) tally(e *entry, i int, x, y *session.Reply, of *first) {
 	d := b.list[i]
 	key := tallyKey{d.Class, d.Cause}
 	counted := d.Counts
@@ -125,7 +184,7 @@ func (b *Builder) tally(e *entry, i int, x, y *session.Reply) {
 	b.totals.add(e.class, t, counted)
 	if len(t.examples) < b.options.MaxExamples {
 		t.examples = append(t.examples, b.example(e, x, y))
-		t.examples[len(t.examples)-1].Evidence = evidence(d, x, y, b.words(e))
+		t.examples[len(t.examples)-1].Evidence = append(evidence(d, x, y, b.words(e)), proof(d.Cause, e, of)...)
 	}
 }
 
@@ -142,6 +201,29 @@ func evidence(d compare.Difference, x, y *session.Reply, p compare.Protocol) []s
 	lines := compare.Evidence(d, x, y, p)
 	for i := range lines {
 		lines[i] = reading(lines[i])
+	}
+	return lines
+}
+
+// proof says what a cause rests on, where that is something of this command.
+func proof(cause compare.Cause, e *entry, of *first) (lines []string) {
+	switch cause {
+	case compare.Follows:
+		lines = append(lines, "follows from "+of.String())
+	case compare.Order:
+		for _, g := range e.guesses[:min(len(e.guesses), maxGuessLines)] {
+			there := "not there yet"
+			if g.Seen {
+				there = "there already"
+			}
+			lines = append(lines, fmt.Sprintf("guessed: the effect of %d.%d was taken as %s", g.Session, g.Seq, there))
+		}
+		if n := len(e.guesses) - maxGuessLines; n > 0 {
+			lines = append(lines, fmt.Sprintf("and %s more", plural(uint64(n), "guess", "guesses")))
+		}
+		if e.dropped > 0 {
+			lines = append(lines, fmt.Sprintf("it did not wait for %s that it was to wait for", plural(uint64(e.dropped), "command", "commands")))
+		}
 	}
 	return lines
 }

@@ -25,6 +25,8 @@ type effect struct {
 	// statement before (LAST_INSERT_ID(), FOUND_ROWS(), ROW_COUNT()), sets about
 	// the session's settings, uses about its schema.
 	setsVars, readsVars, asks, sets, uses bool
+	// ends: it ends a transaction.
+	ends bool
 	// unsure: the text is not known, or not that of all in the class. It may do
 	// anything.
 	unsure bool
@@ -52,7 +54,7 @@ func effectOf(g group, sql []byte, r *sqltext.Result) effect {
 	}
 	if g != runs {
 		f.writes, f.defines, f.writesAny, f.written = false, false, false, nil
-		f.setsVars, f.sets, f.uses = false, false, false
+		f.setsVars, f.sets, f.uses, f.ends = false, false, false, false
 	}
 	return f
 }
@@ -79,6 +81,8 @@ func (f *effect) add(sql []byte, st *sqltext.Statement) {
 		f.sets = f.sets || st.Class == sqltext.Session && st.Flags&sqltext.SetsUserVar == 0
 	case sqltext.Use:
 		f.uses = true
+	case sqltext.Commit, sqltext.Rollback, sqltext.XA:
+		f.ends = true
 	case sqltext.Show:
 		f.shows = f.shows || len(named) == 0
 		f.readsAny = f.readsAny || showsRows(st.Of(sql))

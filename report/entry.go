@@ -32,6 +32,7 @@ type entry struct {
 	seq        uint64
 	next, prev *entry // in the list of all entries, by age
 	cost       int
+	turn       turn
 
 	// What the recording says of the command; described tells whether it has.
 	described bool
@@ -48,6 +49,9 @@ type entry struct {
 	lossy     bool
 	user      string
 	schema    string
+	// guesses and dropped are those of the run's Order (of two runs: of both).
+	guesses []session.Guess
+	dropped uint32
 
 	sides [2]half
 }
@@ -134,6 +138,7 @@ func (e *entry) about() compare.Statement {
 		s = e.class.about
 	}
 	s.AfterLoss = e.lossy || e.sides[0].lossy || e.sides[1].lossy
+	s.Guessed = len(e.guesses) > 0 || e.dropped > 0
 	return s
 }
 
@@ -194,7 +199,7 @@ func (s *spares) give(e *entry) {
 	if len(s.list) >= s.most || e.cost > maxSpareBytes {
 		return
 	}
-	clean := entry{text: e.text[:0], payload: e.payload[:0]}
+	clean := entry{text: e.text[:0], payload: e.payload[:0], guesses: e.guesses[:0]}
 	for i := range e.sides {
 		h := &e.sides[i]
 		// Errors, columns and rows are let go; the slices stay.

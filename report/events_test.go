@@ -24,7 +24,9 @@ import (
 // joined by " + " ("ok affected=1 id=2 warnings=1", "rows 3 digest=5/6",
 // "error 1146 text", "prepared #3 2 1"), then "took=2ms", "first=1ms", "lost".
 // Before "=>", "late=3ms" gives a due time, "masked", "cut" and "together" (sent
-// with the command before) are flags. "told" stands for a session's state, with
+// with the command before) are flags; so is what the order between sessions did:
+// "waited=5ms", "dropped=1", "redone=1", "guess=3.5" (taken as there), "guess=!3.5"
+// (as not there yet). A result with "status=1" leaves a transaction open. "told" stands for a session's state, with
 // statement 9 prepared.
 // Commands come a millisecond after the event before them.
 type script struct {
@@ -112,6 +114,7 @@ func (s *script) command(line string) {
 		c.At, c.End = s.sent[c.ID], s.sent[c.ID]
 	}
 	s.sent[c.ID] = c.At
+	c.Order = s.order(f)
 	if late := f.get("late"); late != "" {
 		c.Due = c.At - int64(s.duration(late))
 	}
@@ -139,6 +142,24 @@ func (s *script) command(line string) {
 	}
 }
 
+// order returns what the fields say of the order between sessions, nil when
+// nothing.
+func (s *script) order(f fields) *session.Order {
+	o := session.Order{Dropped: uint32(s.number(f.get("dropped"))), Redone: uint32(s.number(f.get("redone")))}
+	if waited := f.get("waited"); waited != "" {
+		o.Waited = int64(s.duration(waited))
+	}
+	for _, g := range strings.FieldsFunc(f.get("guess"), func(r rune) bool { return r == ',' }) {
+		g, not := strings.CutPrefix(g, "!")
+		id, seq, _ := strings.Cut(g, ".")
+		o.Guesses = append(o.Guesses, session.Guess{Session: s.number(id), Seq: s.number(seq), Seen: !not})
+	}
+	if o.Waited == 0 && o.Dropped+o.Redone == 0 && o.Guesses == nil {
+		return nil
+	}
+	return &o
+}
+
 func (s *script) reply(c *session.Command, answer string) *session.Reply {
 	f := s.fields(strings.Fields(answer))
 	took := s.duration(f.getOr("took", "500us"))
@@ -157,7 +178,7 @@ func (s *script) result(r *session.Reply, words []string) {
 	}
 	f := s.fields(words[1:])
 	res := session.Result{Affected: s.number(f.get("affected")), InsertID: s.number(f.get("id")),
-		Warnings: uint16(s.number(f.get("warnings")))}
+		Warnings: uint16(s.number(f.get("warnings"))), Status: uint16(s.number(f.get("status")))}
 	switch words[0] {
 	case "ok":
 		res.Outcome = session.OK
@@ -199,7 +220,7 @@ type fields struct {
 // flagsAndKeys are the words that fields takes out of a text.
 var flagsAndKeys = map[string]bool{"of": true, "copy": true, "user": true, "schema": true, "version": true, "joined": true,
 	"encrypted": true, "refused": true, "lost": true, "took": true, "first": true, "late": true, "masked": true, "cut": true,
-	"together": true, "told": true}
+	"together": true, "told": true, "waited": true, "dropped": true, "redone": true, "guess": true}
 
 func (s *script) fields(words []string) fields {
 	f := fields{values: map[string]string{}}

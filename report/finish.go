@@ -56,6 +56,17 @@ func (r *reasons) model() (list []Count) {
 	return list
 }
 
+// causesModel returns the commands that differ by cause, the most frequent first.
+func (a *accountTotals) causesModel() (list []Count) {
+	for i, n := range a.causes {
+		if n > 0 {
+			list = append(list, Count{compare.Cause(i).String(), n})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b Count) int { return cmp.Compare(b.Count, a.Count) })
+	return list
+}
+
 // skipText says why a command was not sent, so that it can be read alone.
 func skipText(s session.Skip) string {
 	if s == session.FailedSend || s == session.NotReached {
@@ -137,7 +148,7 @@ func (c *class) model(rank int, replay bool) Class {
 	m := Class{Rank: rank, ID: c.hex(), Kind: groupNames[c.group], Item: c.item,
 		Fingerprint: c.fingerprint, Users: c.users.model(), Schemas: c.schemas.model(), From: stamp(c.from), To: stamp(c.to),
 		Recorded: c.sides[recorded].model(), Compared: c.compared, Different: c.different,
-		NotCompared: c.notCompared.model(), tables: c.tables, Explain: c.explain}
+		NotCompared: c.notCompared.model(), AsRecorded: c.asRecorded, tables: c.tables, Explain: c.explain}
 	for _, t := range c.tables {
 		m.Tables = append(m.Tables, t.String())
 	}

@@ -76,6 +76,7 @@ func (b *Builder) drop(e *entry) {
 	j := e.join
 	delete(j.entries, e.seq)
 	b.entries.remove(e)
+	b.turns.remove(e)
 	b.spares.give(e)
 	b.dropSession(j)
 }
@@ -130,6 +131,10 @@ func (b *Builder) command(e *entry, side int, c *session.Command) {
 	b.accountSide(side, c)
 	if !e.described {
 		e.kind = c.Kind
+	}
+	if c.Order != nil {
+		e.dropped += c.Order.Dropped
+		e.guesses = append(e.guesses, c.Order.Guesses[:min(len(c.Order.Guesses), session.MaxGuesses)]...)
 	}
 	other := 1 - side
 	if b.isOver(e.join, other) && !e.sides[other].commanded {
@@ -213,33 +218,37 @@ func (b *Builder) absent(j *joined, side int) {
 	}
 	slices.Sort(seqs)
 	for _, seq := range seqs {
-		e := j.entries[seq]
-		e.sides[side].final = true
-		b.done(e, nil, nil)
+		if e := j.entries[seq]; e != nil {
+			e.sides[side].final = true
+			b.done(e, nil, nil)
+		}
 	}
 }
 
 // streamEnd tells that a side's stream has come to its end.
 func (b *Builder) streamEnd(side int) {
 	b.over[side] = true
-	for e := b.entries.first; e != nil; {
-		next := e.next
-		if !e.sides[side].final {
-			e.sides[side].final = true
-			b.done(e, nil, nil)
-		}
-		e = next
-	}
+	b.settle(func(e *entry) { e.sides[side].final = true })
 }
 
 // sourceEnd tells that the capture of two runs has come to its end.
 func (b *Builder) sourceEnd() {
 	b.withSource = false
+	b.settle(func(*entry) {})
+}
+
+// settle calls f for all entries, and compares those that can be after it.
+func (b *Builder) settle(f func(*entry)) {
 	for e := b.entries.first; e != nil; {
 		next := e.next
-		b.done(e, nil, nil)
+		f(e)
+		b.queue(e)
+		if b.isDone(e) && !b.takesTurns(e) {
+			b.complete(e, nil, nil)
+		}
 		e = next
 	}
+	b.advance()
 }
 
 // setIdle notes a recorded session that has ended before its replay began.
@@ -285,65 +294,23 @@ func (b *Builder) forget(j *joined) {
 	b.dropSession(j)
 }
 
-// oldestShare: of so many entries that are given up one is the oldest.
-const oldestShare = 16
-
-// trim gives up entries while more memory is held than allowed: mostly those that
-// came last, so that of a side that lags by more than there is memory for, a part
-// of the commands is still compared; but also the oldest, whose other side may
-// never come.
-func (b *Builder) trim() {
-	for b.entries.bytes > b.options.Memory {
-		e := b.entries.last
-		if b.gaveUp++; b.gaveUp%oldestShare == 0 {
-			e = b.entries.first
-		}
-		b.giveUp(e)
-	}
-}
-
-// giveUp finishes an entry before both sides are done, to save memory.
-func (b *Builder) giveUp(e *entry) {
-	j, seen := e.join, recorded
-	if e.sides[replayed].commanded {
-		seen = replayed
-	}
-	if e.sides[1-seen].commanded {
-		b.count(e)
-		b.notCompared(e, func(r *reasons) *uint64 { return &r.apart })
-	} else if e.sides[seen].commanded {
-		j.apart.add(seen, e.seq)
-		b.open[seen]++
-		b.count(e)
-		if seen == recorded {
-			b.notCompared(e, func(r *reasons) *uint64 { return &r.apart })
-		}
-	}
-	b.drop(e)
-}
-
 // done is called when something of an entry is final; x and y are the replies
-// that have just come, recorded and replayed. When both sides are final the
-// entry is compared and dropped, else a reply is held.
+// that have just come, recorded and replayed. When both sides are final and it is
+// its turn the entry is compared and dropped, else a reply is held.
 func (b *Builder) done(e *entry, x, y *session.Reply) {
 	p, q := &e.sides[recorded], &e.sides[replayed]
-	if p.final && q.final && b.isDescribed(e) {
-		if x == nil {
-			x = p.heldReply()
+	b.queue(e)
+	if b.isDone(e) && (b.turns.first == e || !b.takesTurns(e)) {
+		b.complete(e, x, y)
+	} else {
+		if x != nil && (!q.final || q.skipped == session.NotSkipped) {
+			b.entries.grow(e, p.hold(x))
 		}
-		if y == nil {
-			y = q.heldReply()
+		if y != nil && (!p.final || p.skipped == session.NotSkipped) {
+			b.entries.grow(e, q.hold(y))
 		}
-		b.finish(e, x, y)
-		b.drop(e)
-		return
 	}
-	if x != nil && (!q.final || q.replied) {
-		b.entries.grow(e, p.hold(x))
-	}
-	if y != nil && (!p.final || p.replied) {
-		b.entries.grow(e, q.hold(y))
-	}
+	b.advance()
 }
 
 // isDescribed tells whether the capture has said what it says of an entry.

@@ -270,13 +270,18 @@ func TestAccountCloses(t *testing.T) {
 				}
 			}
 		}
-		if a.Compared+a.NoReply+sum(a.NotCompared) != a.Recorded {
+		if accounted(a) != a.Recorded {
 			t.Fatalf("%d compared, %d without reply, %d not compared, of %d", a.Compared, a.NoReply, sum(a.NotCompared), a.Recorded)
 		}
 		if len(r.Differences) > 0 {
 			t.Fatalf("%+v", r.Differences)
 		}
 	})
+}
+
+// accounted sums up what became of the recorded commands.
+func accounted(a *Account) uint64 {
+	return a.Compared + a.NoReply + sum(a.NotCompared) + a.AsRecorded.Deadlocks + a.AsRecorded.LockTimeouts
 }
 
 // TestAccountNotices: a command that is missing from the run, comes twice in it
@@ -457,6 +462,10 @@ func drawEvent(t *rapid.T) session.Event {
 		Skipped: session.Skip(max(int(rapid.Byte().Draw(t, "skipped"))-200, 0)), Payload: []byte{3, 1}, Statement: uint32(id)}
 	if rapid.Bool().Draw(t, "known kind") {
 		c.Kind = session.Kind(rapid.IntRange(0, session.KindCount-1).Draw(t, "which"))
+	}
+	if rapid.Bool().Draw(t, "ordered") {
+		c.Order = &session.Order{Waited: rapid.Int64().Draw(t, "waited"), Dropped: rapid.Uint32().Draw(t, "dropped"),
+			Guesses: make([]session.Guess, rapid.IntRange(0, 20).Draw(t, "guesses"))}
 	}
 	if rapid.Bool().Draw(t, "text") {
 		c.SQL = rapid.SliceOf(rapid.Byte()).Draw(t, "sql")

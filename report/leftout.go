@@ -7,70 +7,101 @@ import (
 	"myreplay/session"
 )
 
-// maxLeftOut is how many tables are remembered that commands wrote which were
-// left out. Beyond it all tables count as written.
+// maxLeftOut is how many suspect tables are remembered. Beyond it all tables are
+// suspect.
 const maxLeftOut = 10_000
 
-// leftOut knows what was written by commands that a replay left out: from then
-// on, in all sessions, what reads it may find something else. It errs on the
-// generous side: names do not depend on case, a name without a known schema
-// stands for all schemas, and what a text does not tell stands for all tables.
-// What a view, a trigger or a foreign key reaches is not seen.
-type leftOut struct {
-	// tables are those written, by schema and name, names by name alone; the
-	// value tells that the definition was changed, too.
-	tables map[table]bool
-	names  map[string]bool
-	// all: any table may be among those written; defined: definitions were
-	// changed.
-	all, defined bool
+// suspicion is why what a table holds on the target may be something else.
+type suspicion struct {
+	// left: commands that write it were left out; defined: such that change its
+	// definition.
+	left, defined bool
+	// first is the first difference that changed it, nil: none; redefined: one
+	// changed its definition.
+	first     *first
+	redefined bool
+}
+
+// with returns both suspicions together. Of two first differences the earlier
+// one stays.
+func (s suspicion) with(o suspicion) suspicion {
+	s.left, s.defined, s.redefined = s.left || o.left, s.defined || o.defined, s.redefined || o.redefined
+	if s.first == nil || o.first != nil && o.first.number < s.first.number {
+		s.first = o.first
+	}
+	return s
+}
+
+// suspects knows which tables may hold something else on the target than they
+// did on the source: because commands that write them were left out, or because
+// such a command did something else. From then on, in all sessions, what reads
+// them may differ. It errs on the generous side: names do not depend on case, a
+// name without a known schema stands for all schemas, and what a text does not
+// tell stands for all tables. What a view, a trigger or a foreign key reaches is
+// not seen.
+type suspects struct {
+	// tables are by schema and name, names by name alone.
+	tables map[table]suspicion
+	names  map[string]suspicion
+	// all is why all tables are suspect, some why any is.
+	all, some suspicion
 	// epoch counts changes of the above.
 	epoch uint32
 }
 
-// some tells whether anything was left out.
-func (l *leftOut) some() bool { return l.all || len(l.tables) > 0 }
+// any tells whether anything is suspect.
+func (l *suspects) any() bool { return l.some != suspicion{} }
 
-// add takes note of what was left out; schema is the session's.
-func (l *leftOut) add(f *effect, schema string) {
+// add makes suspect what a command writes; schema is the session's. It tells
+// whether that is news.
+func (l *suspects) add(f *effect, schema string, why suspicion) (news bool) {
 	if f.writesAny {
-		l.addAll(f.defines || f.unsure)
+		why := why
+		if f.defines || f.unsure {
+			why = why.defining()
+		}
+		news = l.addAll(why)
+	}
+	if f.defines {
+		why = why.defining()
 	}
 	for _, t := range f.written {
-		l.addTable(t.in(schema), f.defines)
+		news = l.addTable(t.in(schema), why) || news
 	}
+	return news
 }
 
-// covers tells whether nothing is left to be added.
-func (l *leftOut) covers(defined bool) bool { return l.all && (l.defined || !defined) }
+// defining returns the suspicion for definitions, too.
+func (s suspicion) defining() suspicion {
+	s.defined, s.redefined = s.left, s.first != nil
+	return s
+}
 
-func (l *leftOut) addAll(defined bool) {
-	if l.covers(defined) {
-		return
+func (l *suspects) addAll(why suspicion) (news bool) {
+	if l.all.with(why) == l.all {
+		return false
 	}
-	l.all = true
-	l.defined = l.defined || defined
+	l.all, l.some = l.all.with(why), l.some.with(why)
 	l.epoch++
+	return true
 }
 
-func (l *leftOut) addTable(t table, defined bool) {
-	if l.covers(defined) {
-		return
-	}
-	if was, ok := l.tables[t]; ok && (was || !defined) {
-		return
-	}
-	if len(l.tables) >= maxLeftOut {
-		l.addAll(l.defined || defined)
-		return
+func (l *suspects) addTable(t table, why suspicion) (news bool) {
+	was, known := l.tables[t]
+	switch {
+	case l.all.with(why) == l.all, was.with(why) == was:
+		return false
+	case !known && len(l.tables) >= maxLeftOut:
+		return l.addAll(l.some.with(why))
 	}
 	if l.tables == nil {
-		l.tables, l.names = map[table]bool{}, map[string]bool{}
+		l.tables, l.names = map[table]suspicion{}, map[string]suspicion{}
 	}
-	l.tables[t] = defined
-	l.names[t.name] = l.names[t.name] || defined
-	l.defined = l.defined || defined
+	l.tables[t] = was.with(why)
+	l.names[t.name] = l.names[t.name].with(why)
+	l.some = l.some.with(why)
 	l.epoch++
+	return true
 }
 
 // in returns the table with its schema, where the text does not give it.
@@ -81,18 +112,18 @@ func (t table) in(schema string) table {
 	return t
 }
 
-// touch is what leftOut means to the commands of a class, in a schema.
+// touch is what the suspects mean to the commands of a class, in a schema.
 type touch struct {
 	epoch  uint32
 	schema string
-	// rows: their answers rest on what was left out; defined: on definitions too.
-	rows, defined bool
-	// passed: what the class writes is among what was left out.
+	// suspicion is what their answers rest on.
+	suspicion
+	// passed: what the class writes is suspect for the same reasons.
 	passed bool
 }
 
-// touches returns what was left out means to a class. It remembers it there.
-func (l *leftOut) touches(c *class, schema string) *touch {
+// touches returns what the suspects mean to a class. It remembers it there.
+func (l *suspects) touches(c *class, schema string) *touch {
 	t := &c.touch
 	if t.epoch == l.epoch && t.schema == schema {
 		return t
@@ -100,26 +131,34 @@ func (l *leftOut) touches(c *class, schema string) *touch {
 	*t = touch{epoch: l.epoch, schema: schema}
 	f := &c.effect
 	switch {
-	case f.readsAny, l.all && len(f.reads) > 0:
-		t.rows, t.defined = true, l.defined
-	case f.shows && l.defined:
-		t.rows, t.defined = true, true
+	case f.readsAny:
+		t.suspicion = l.some
+	case f.shows:
+		t.suspicion = l.some.definitions()
+	case len(f.reads) > 0:
+		t.suspicion = l.all
 	}
 	for _, r := range f.reads {
-		rows, defined := l.has(r.in(schema))
-		t.rows, t.defined = t.rows || rows, t.defined || defined
+		t.suspicion = t.with(l.of(r.in(schema)))
 	}
 	return t
 }
 
-func (l *leftOut) has(t table) (written, defined bool) {
-	if t.schema == "" {
-		defined, written = l.names[t.name]
-		return written, defined
+// definitions returns what is left of a suspicion for one who asks for
+// definitions only.
+func (s suspicion) definitions() suspicion {
+	if s.left = s.defined; !s.redefined {
+		s.first = nil
 	}
-	defined, written = l.tables[t]
-	anywhere, somewhere := l.tables[table{name: t.name}]
-	return written || somewhere, defined || anywhere
+	return s
+}
+
+// of returns why a table is suspect, but for all being so.
+func (l *suspects) of(t table) suspicion {
+	if t.schema == "" {
+		return l.names[t.name]
+	}
+	return l.tables[t].with(l.tables[table{name: t.name}])
 }
 
 // lacks is what a session lacks of commands that were left out in it.
@@ -128,6 +167,8 @@ type lacks struct {
 	// speak of another one. vars: one that sets user variables. settings: one
 	// that sets up the session.
 	before, vars, settings bool
+	// varsOf is the first difference that user variables may rest on.
+	varsOf *first
 }
 
 // leave takes note of a command that one side left out, and the other did not.
@@ -141,7 +182,7 @@ func (b *Builder) leave(e *entry) {
 	l.settings = l.settings || f.sets
 	if (f.writes || f.unsure) && !e.failedAlone() {
 		b.account.leftOut++
-		b.left.add(f, e.schema)
+		b.suspects.add(f, e.schema, suspicion{left: true})
 	}
 }
 
@@ -153,7 +194,7 @@ func (e *entry) failedAlone() bool { return e.class.effect.undone && e.sides[rec
 // before it says so: it leaves out all.
 func (b *Builder) written(e *entry) {
 	if b.leavesWrites && e.class != nil && e.class.effect.writes && e.sides[recorded].replied && !e.failedAlone() {
-		b.left.add(&e.class.effect, e.schema)
+		b.suspects.add(&e.class.effect, e.schema, suspicion{left: true})
 	}
 }
 
@@ -173,29 +214,38 @@ func (b *Builder) leftWrites() {
 // known any more of its text.
 func (b *Builder) returnedLeft(j *joined, side int, c *session.Command) {
 	if side == replayed && c.Skipped != session.NotSkipped && groupOf(c.Kind) == runs && !b.leavesWrites {
-		b.left.add(&unsureEffect, "")
+		b.suspects.add(&unsureEffect, "", suspicion{left: true})
 		j.lacks.before, j.lacks.vars = true, true
 	}
 }
 
-// about returns what decides about the causes of an entry's differences.
-func (b *Builder) about(e *entry) compare.Statement {
+// about returns what decides about the causes of an entry's differences, and the
+// earlier difference that they may follow from, or nil.
+func (b *Builder) about(e *entry) (compare.Statement, *first) {
 	s := e.about()
 	f, l := &e.class.effect, &e.join.lacks
-	if b.left.some() {
-		t := b.left.touches(e.class, e.schema)
-		s.MissingState, s.MissingDDL = t.rows, t.defined
-		l.vars = l.vars || t.rows && f.setsVars
-		if t.rows && f.writes && !t.passed {
-			// What it wrote rests on what is missing, and is another thing, too.
-			b.left.add(f, e.schema)
-			b.left.touches(e.class, e.schema).passed = true
+	var of *first
+	if b.suspects.any() {
+		t := b.suspects.touches(e.class, e.schema)
+		s.MissingState, s.MissingDDL, s.FollowsDDL, of = t.left, t.defined, t.redefined, t.first
+		if f.setsVars {
+			l.vars = l.vars || t.left
+			l.varsOf = earlier(l.varsOf, t.first)
+		}
+		if f.writes && !t.passed && t.suspicion != (suspicion{}) {
+			// What it wrote rests on what is suspect, and is another thing, too.
+			b.suspects.add(f, e.schema, suspicion{left: t.left, first: t.first})
+			b.suspects.touches(e.class, e.schema).passed = true
 		}
 	}
 	if *l != (lacks{}) {
 		s.MissingState = s.MissingState || l.settings || l.before && f.asks || l.vars && f.readsVars
+		if f.readsVars {
+			of = earlier(of, l.varsOf)
+		}
 	}
-	return s
+	s.Follows = of != nil
+	return s, of
 }
 
 // anew takes note of a command that gives a session its first state back.

@@ -18,6 +18,8 @@ type Live struct {
 	Differences []DifferenceTotal `json:"differences,omitempty"`
 	// NotCompared counts commands by reason.
 	NotCompared []Count `json:"not_compared,omitempty"`
+	// AsRecorded are commands that failed of locks as they did when recorded.
+	AsRecorded AsRecorded `json:"as_recorded"`
 	// Held are bytes of commands of which one side is missing.
 	Held int `json:"held_bytes"`
 }
@@ -36,7 +38,8 @@ type LiveSide struct {
 // enough to be called every second.
 func (b *Builder) Live() Live {
 	l := Live{Recorded: b.liveSide(recorded), Compared: b.account.compared, Different: b.account.different,
-		Differences: b.totals.model(), NotCompared: b.account.reasons.model(), Held: b.entries.bytes}
+		Differences: b.totals.model(), NotCompared: b.account.reasons.model(),
+		AsRecorded: AsRecorded{b.account.deadlocks, b.account.lockTimeouts}, Held: b.entries.bytes}
 	if b.options.Sides != CaptureAlone {
 		l.Replayed = b.liveSide(replayed)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -94,7 +95,7 @@ func TestLiveLaw(t *testing.T) {
 		check()
 		r := b.Finish()
 		a := &r.Account
-		if !a.Closes || a.UnderWay != 0 || a.Recorded != uint64(k.commands) || a.Compared+a.NoReply+sum(a.NotCompared) != a.Recorded {
+		if !a.Closes || a.UnderWay != 0 || a.Recorded != uint64(k.commands) || accounted(a) != a.Recorded {
 			t.Fatalf("%+v", a)
 		}
 		if b.entries.first != nil || len(b.joins) != 0 || b.open != [2]uint64{} {
@@ -122,7 +123,7 @@ func checkSnapshot(t *rapid.T, b *Builder) {
 	if !a.Closes || a.Recorded != a.inRun()+a.UnderWay {
 		t.Fatalf("does not close: %+v", a)
 	}
-	if a.Compared+a.NoReply+sum(a.NotCompared)+a.UnderWay != a.Recorded {
+	if accounted(a)+a.UnderWay != a.Recorded {
 		t.Fatalf("%d compared, %d without reply, %d not compared, %d under way, of %d", a.Compared, a.NoReply, sum(a.NotCompared), a.UnderWay, a.Recorded)
 	}
 	if fmt.Sprint(*a) != fmt.Sprint(b.Snapshot().Account) {
@@ -191,5 +192,86 @@ func TestRecent(t *testing.T) {
 	var none recent
 	if none.quantile(0.5) != 0 {
 		t.Error("a time without any")
+	}
+}
+
+// drawChained draws a talk in which some answers differ, writes among them, and
+// some commands have a guessed place.
+func drawChained(t *rapid.T) *talk {
+	k := drawTalk(t, func(*session.Command) session.Skip {
+		return rapid.SampledFrom([]session.Skip{0, 0, 0, 0, 0, 0, session.FailedSend, session.SkipDeadlock}).Draw(t, "fate")
+	})
+	for _, e := range k.replayed {
+		switch e := e.(type) {
+		case *session.Command:
+			if rapid.IntRange(0, 4).Draw(t, "order") == 0 {
+				e.Order = &session.Order{Waited: 5, Dropped: uint32(rapid.IntRange(0, 1).Draw(t, "dropped")), Guesses: []session.Guess{{Session: 1, Seq: 2}}}
+			}
+		case *session.Reply:
+			switch rapid.IntRange(0, 4).Draw(t, "differs") {
+			case 0:
+				e.Results = []session.Result{{Outcome: session.OK, Affected: 77, Status: 1}}
+			case 1:
+				e.Results = []session.Result{{Outcome: session.Failed, Error: &session.Error{Code: rapid.SampledFrom([]uint16{1062, 1064, 1213, 1205}).Draw(t, "code")}}}
+			}
+		}
+	}
+	return k
+}
+
+// TestTurns: the report does not depend on how the two streams are mixed, byte for
+// byte: which difference follows from which is decided by the order of the run.
+// Each chain's followers add up.
+func TestTurns(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		k := drawChained(t)
+		mixed, apart, merged := New(Options{}), New(Options{}), New(Options{})
+		interleave(t, mixed, k)
+		for _, e := range k.recorded {
+			apart.Recorded(e)
+		}
+		for _, e := range k.replayed {
+			apart.Replayed(e)
+		}
+		if err := merged.Merge(nil, nextOf(k.recorded), nextOf(k.replayed)); err != nil {
+			t.Fatal(err)
+		}
+		r := mixed.Finish()
+		want := written(t, r)
+		if got := written(t, apart.Finish()); got != want {
+			t.Fatalf("mixed:\n%s\none after the other:\n%s", want, got)
+		}
+		if got := written(t, merged.Finish()); got != want {
+			t.Fatalf("mixed:\n%s\nmerged:\n%s", want, got)
+		}
+		follow := uint64(0)
+		if r.Chains != nil {
+			for _, c := range r.Chains.List {
+				follow += c.Followers
+			}
+			if r.Chains.Follow > follow || r.Chains.First > len(r.Chains.List) && len(r.Chains.List) < MaxChains {
+				t.Fatalf("%+v", r.Chains)
+			}
+		}
+		if n := r.Noise(); n.Different < r.Verdict.Different || n.Different > n.Compared+n.NotCompared || n.String() == "" {
+			t.Fatalf("%+v", n)
+		}
+	})
+}
+
+// TestOrderTotals: what is written is read again; what is no JSON leaves it alone.
+func TestOrderTotals(t *testing.T) {
+	o := OrderTotals{Mode: "row", Steps: 3, Waits: OrderWaits{1, 2, 3}, Reasons: OrderReasons{1, 2, 3, 4}, Reads: 5, Ambiguous: 1, Dropped: 1,
+		Redone: 2, NotRedone: 3, SyncWait: 4, Stalls: 5, WindowForced: 6, AsRecorded: AsRecorded{7, 8}}
+	var file strings.Builder
+	if err := o.Write(&file); err != nil {
+		t.Fatal(err)
+	}
+	var again OrderTotals
+	if err := again.Read(strings.NewReader(file.String())); err != nil || again != o {
+		t.Fatalf("%+v, %v", again, err)
+	}
+	if err := again.Read(strings.NewReader("{")); err == nil || again != o {
+		t.Fatalf("%+v, %v", again, err)
 	}
 }

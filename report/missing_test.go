@@ -86,19 +86,20 @@ func TestMissingLaw(t *testing.T) {
 
 // TestLeftOutLimit: beyond so many tables all count as written.
 func TestLeftOutLimit(t *testing.T) {
-	var l leftOut
+	var l suspects
+	left := suspicion{left: true}
 	for i := range maxLeftOut {
-		l.add(&effect{written: []table{{"", fmt.Sprint("t", i)}}}, "shop")
+		l.add(&effect{written: []table{{"", fmt.Sprint("t", i)}}}, "shop", left)
 	}
 	quiet := &class{effect: effect{reads: []table{{"", "quiet"}}}}
-	if l.touches(quiet, "shop").rows || len(l.tables) != maxLeftOut {
+	if l.touches(quiet, "shop").left || len(l.tables) != maxLeftOut {
 		t.Fatalf("%d tables", len(l.tables))
 	}
-	l.add(&effect{written: []table{{"", "one more"}}}, "shop")
-	if got := *l.touches(quiet, "shop"); !got.rows || got.defined || len(l.tables) != maxLeftOut {
+	l.add(&effect{written: []table{{"", "one more"}}}, "shop", left)
+	if got := *l.touches(quiet, "shop"); !got.left || got.defined || len(l.tables) != maxLeftOut {
 		t.Fatalf("%+v, %d tables", got, len(l.tables))
 	}
-	if l.touches(&class{}, "shop").rows {
+	if l.touches(&class{}, "shop").left {
 		t.Error("a statement without tables reads none")
 	}
 }

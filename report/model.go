@@ -24,7 +24,14 @@ type Report struct {
 	// Differences has a line for each class and cause, those that count first,
 	// then by number.
 	Differences []DifferenceTotal `json:"differences"`
-	Speed       Speed             `json:"speed"`
+	// Causes counts the commands that differ, whether that counts or not, each for
+	// one cause; Chains tell what follows from what, nil when nothing does.
+	Causes []Count `json:"causes"`
+	Chains *Chains `json:"chains,omitempty"`
+	// Order tells of the order between sessions, nil when the run says nothing of
+	// one.
+	Order *Order `json:"order,omitempty"`
+	Speed Speed  `json:"speed"`
 	// Unknown says, in plain words, what the report cannot know.
 	Unknown []Remark `json:"unknown"`
 	// Classes are the query classes by response time, the longest first. Folded
@@ -75,12 +82,15 @@ type Account struct {
 	Closes bool `json:"closes"`
 	// Kinds has the same for each kind of command.
 	Kinds []KindAccount `json:"kinds"`
-	// Compared, NoReply and NotCompared divide the recorded commands that are not
-	// under way once more: compared, of a kind that gets no reply, and not compared.
+	// Compared, NoReply, NotCompared and AsRecorded divide the recorded commands that
+	// are not under way once more: compared, of a kind that gets no reply, not
+	// compared, and failed of locks as they did when recorded (they are Skipped,
+	// too).
 	Compared uint64 `json:"compared"`
 	NoReply  uint64 `json:"without_reply"`
 	// NotCompared counts by reason.
-	NotCompared []Count `json:"not_compared"`
+	NotCompared []Count    `json:"not_compared"`
+	AsRecorded  AsRecorded `json:"as_recorded"`
 }
 
 // KindAccount is the account of one kind of command, or of all.
@@ -155,7 +165,8 @@ type Side struct {
 	Cut         uint64  `json:"cut_commands"`
 }
 
-// Lag tells how long after they were due a replay's commands were sent.
+// Lag tells how long after they were due a replay's commands were sent, without
+// what they were held back for those of other sessions (Order.Waited).
 type Lag struct {
 	Times
 	// OnTime is the share of sends at most 5 ms from when they were due.
@@ -238,6 +249,7 @@ type Class struct {
 	Compared    uint64            `json:"compared"`
 	Different   uint64            `json:"different"`
 	NotCompared []Count           `json:"not_compared,omitempty"`
+	AsRecorded  uint64            `json:"as_recorded,omitempty"`
 	Differences []ClassDifference `json:"differences,omitempty"`
 	// Sample is the command that took longest in the replay, or in the
 	// recording when there is none.

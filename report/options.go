@@ -62,6 +62,9 @@ type Options struct {
 	// AllowIncomplete: a replay that ended early or lost its connections may
 	// still be called Same by what was compared.
 	AllowIncomplete bool
+	// Order are the totals of the order that the run kept between sessions; nil when
+	// it kept none, or they are not known.
+	Order *OrderTotals
 	// Params returns the parameters of an Execute (and of what else carries some
 	// in the X Protocol) as text for a reader, or "".
 	// It may be nil. It is called for examples only, perhaps long after the
@@ -69,6 +72,10 @@ type Options struct {
 	// Payload; sql is the statement's text, cut at ExampleBytes. Executions whose payload is longer
 	// than ExampleBytes are left out.
 	Params func(c *session.Command, sql []byte) string
+	// Differs is told of each command whose answers differ in what the place of the
+	// command next to others may cause: which it is in the recording, and its
+	// guesses. It may be nil.
+	Differs func(id, seq uint64, guesses []session.Guess)
 	// Words gives words for the rows and types of a protocol. It may be nil.
 	Words func(session.Protocol) compare.Protocol
 }

@@ -20,6 +20,7 @@ import (
 //	new [sides=two_runs|capture] [copies=2] [max-classes=n] [memory=n] [fail-slower=x] ...
 //	repeat passes=2              the run replayed all of it so many times
 //	source, recorded, replayed   hold events for the report
+//	noise                        print the noise floor
 //	text [width=n] [all] [top=n] [only=first]    print it; json too
 //
 // or, told as it happens:
@@ -63,6 +64,8 @@ func (s *scripted) run(t *testing.T, d *datadriven.TestData) string {
 		s.events[d.Cmd] = newScript(t).parse(d.Input)
 	case "repeat":
 		d.ScanArgs(t, "passes", &s.passes)
+	case "noise":
+		return s.report(t).Noise().String() + "\n"
 	case "text", "json":
 		return render(t, d, s.report(t))
 	default:
@@ -137,6 +140,8 @@ func pick(t *testing.T, out string, d *datadriven.TestData) string {
 		to = cutAt("\nSpeed")
 	case "overall":
 		from, to = cutAt("\n# Overall"), cutAt("\n# What this")
+	case "order":
+		from, to = cutAt("\n# Order between"), cutAt("\n# What this")
 	case "unknown":
 		from, to = cutAt("\n# What this"), cutAt("\n# Profile")
 	case "profile":
@@ -222,6 +227,9 @@ func optionsOf(t *testing.T, d *datadriven.TestData) Options {
 			o.AllowIncomplete = true
 		case "params":
 			o.Params = func(c *session.Command, sql []byte) string { return string(c.Payload[1:]) }
+		case "order":
+			o.Order = &OrderTotals{Mode: value, Steps: 120, Waits: OrderWaits{40, 5, 3}, Reasons: OrderReasons{20, 15, 10, 3}, Reads: 60, Ambiguous: 6,
+				Dropped: 2, Redone: 1, NotRedone: 1, SyncWait: 1500, Stalls: 1}
 		case "ignore":
 			o.Rules.Ignore, err = compare.ParseClasses(value)
 		case "count-missing":

@@ -75,6 +75,7 @@ func (s *summary) report() *Report {
 	b.setClasses(r)
 	s.setAccount(r)
 	b.setDifferences(r)
+	r.Causes, r.Chains, r.Order = some(s.account.causesModel()), b.chains(), b.orderModel()
 	s.setUnknown(r)
 	s.setVerdict(r)
 	return r
@@ -84,7 +85,8 @@ func (s *summary) report() *Report {
 func (s *summary) setAccount(r *Report) {
 	a := &s.account
 	r.Account = Account{Copies: s.options.Copies * int(s.pass+1), Missing: a.missing, Extra: a.extra, Closes: a.missing == 0 && a.extra == 0,
-		Compared: a.compared, NoReply: a.noReply, NotCompared: some(a.reasons.model()), Kinds: []KindAccount{}}
+		Compared: a.compared, NoReply: a.noReply, NotCompared: some(a.reasons.model()), Kinds: []KindAccount{},
+		AsRecorded: AsRecorded{a.deadlocks, a.lockTimeouts}}
 	all := KindAccount{Kind: "all"}
 	var skipped [session.SkipCount]uint64
 	for kind := range session.KindCount {

@@ -47,6 +47,7 @@ func (r *Report) WriteText(w io.Writer, o TextOptions) error {
 	t := &text{r: r, o: o}
 	t.first()
 	t.overall()
+	t.order()
 	t.unknown()
 	listed := t.profile(t.chosen())
 	t.sections(listed)
@@ -151,6 +152,9 @@ func (t *text) notCompared() {
 	if n > 0 {
 		t.wrap("Not compared: ", "              ", fmt.Sprintf("%s: %s.", plural(n, "command", "commands"), listOf(a.NotCompared)))
 	}
+	if list := a.AsRecorded.model(); len(list) > 0 {
+		t.wrap("As recorded:  ", "              ", fmt.Sprintf("%s: %s.", inNumber(sum(list), number(sum(list))+" {command|commands} that failed"), listOf(list)))
+	}
 }
 
 // differences lists what differs, by class and cause.
@@ -168,6 +172,43 @@ func (t *text) differences() {
 	if n := len(list) - firstLines; n > 0 {
 		t.line("... and %s below", plural(uint64(n), "more kind of difference", "more kinds of differences"))
 	}
+	t.chains()
+}
+
+// chains lists the first differences that most others follow from.
+func (t *text) chains() {
+	c := t.r.Chains
+	if c == nil {
+		return
+	}
+	t.line("")
+	t.wrap("", "  ", fmt.Sprintf("%s from %s:", plural(c.Follow, "answer that differs follows", "answers that differ follow"),
+		plural(uint64(c.First), "earlier one", "earlier ones")))
+	t.line("%-17s %-17s %-16s %9s  %s", "First", "Difference", "Cause", "Followers", "In")
+	for i := range c.List[:min(len(c.List), firstLines)] {
+		f := &c.List[i]
+		t.line("%-17s %-17s %-16s %9s  %s", f.name(), words(f.Class, "none"), words(f.Cause, "dropped wait"), short(f.Followers), t.named(f.Query, t.o.Width-64))
+	}
+	if n := c.First - min(len(c.List), firstLines); n > 0 {
+		t.line("... and %s", plural(uint64(n), "more first one", "more first ones"))
+	}
+}
+
+// name names the command.
+func (c *Chain) name() string {
+	name := fmt.Sprintf("%d.%d", c.Session, c.Seq)
+	if c.Copy > 0 {
+		name += fmt.Sprintf(" copy %d", c.Copy+1)
+	}
+	return name
+}
+
+// words returns a name of JSON's in words.
+func words(name, otherwise string) string {
+	if name == "" {
+		return otherwise
+	}
+	return strings.ReplaceAll(name, "_", " ")
 }
 
 // named returns a class's rank and item in the given width.
@@ -270,6 +311,10 @@ var causeMeanings = [compare.CauseCount]string{
 	compare.OrderUnknown: "; the statement leaves the order to the server",
 	compare.AfterLoss:    "; the recording lacks something of the session before it",
 	compare.MissingState: "; writes that it may rest on were left out",
+	compare.TargetError:  "; the error is one of the target's own condition",
+	compare.SourceError:  "; the recorded error is one of the source's own condition",
+	compare.Follows:      "; an earlier difference changed what it may rest on",
+	compare.Order:        "; its place next to other sessions was guessed",
 }
 
 // differenceWords says a class and cause of differences.

@@ -47,6 +47,9 @@ func (s *summary) setResult(r *Report) {
 		v.Reason = fmt.Sprintf("%s of %s answered differently, in %s of %s", number(v.Different),
 			plural(v.Compared, "compared command", "compared commands"), number(uint64(v.DifferentClasses)),
 			plural(uint64(len(r.Classes)), "query class", "query classes"))
+		if c := r.Chains; c != nil && c.Follow > 0 {
+			v.Reason += fmt.Sprintf("; %s of them %s from %s", number(c.Follow), inNumber(c.Follow, "{follows|follow}"), plural(uint64(c.First), "earlier one", "earlier ones"))
+		}
 		if !r.Account.Closes {
 			v.Reason += "; besides, the account does not close"
 		}
@@ -206,12 +209,31 @@ func (u *remarks) replay(b *summary, r *Report) {
 	u.add("recorded_together", b.togetherRecorded, "{command was|commands were} sent by {its client|their clients} before the answer to the one before had come: {its|their} times are not compared.")
 	u.add("gone_apart", reasons.apart, "{command was|commands were} not compared, since the two sides were too far apart for the memory limit.")
 	u.add("forgotten_sessions", b.forgotten, "{session|sessions} ended so long before the replay of {it|them} began that {it was|they were} given up.")
+	u.order(b, r)
 	if a.compared > 0 {
 		text := "Times are those seen where each side was recorded. What lies between there and the server is part of them."
 		u.list = append(u.list, Remark{Code: "where_times_were_taken", Text: text})
 	}
 	if b.options.Sides == TwoRuns && !b.hadSource {
 		u.list = append(u.list, Remark{Code: "no_texts", Text: "The capture behind the two runs was not given: statements have no texts."})
+	}
+}
+
+// order tells what the order between sessions leaves open.
+func (u *remarks) order(b *summary, r *Report) {
+	o := r.Order
+	if o == nil {
+		return
+	}
+	u.add("guessed_places", o.Guessed, "{command|commands} had a place next to those of other sessions that the recording does not prove. Differences that this can make have the cause \"order\"; they are the replay's doing as likely as the target's.")
+	u.add("dropped_waits", o.DroppedIn, "{command|commands} did not wait for all that {it was|they were} to wait for, so that the replay went on: {it|they} may have found other rows, and so may what reads {its|their} tables after {it|them}.")
+	u.add("redone_commands", o.RedoneIn, "{command is|commands are} of transactions that the target rolled back for locks, and that were begun anew. The last outcome was compared, but what was tried before may have used up ids.")
+	if o.Totals == nil {
+		return
+	}
+	u.add("not_redone", o.Totals.NotRedone, "{transaction was|transactions were} rolled back on the target for locks and could not be begun anew: what {it|they} wrote is missing there.")
+	if o.Totals.Mode == "none" && r.Recorded.Sessions > 1 {
+		u.list = append(u.list, Remark{Code: "no_order", Text: "The replay kept no order between sessions: differences between sessions that race are not told apart from others."})
 	}
 }
 
