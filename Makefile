@@ -10,7 +10,7 @@ RACE     = $(if $(shell command -v gcc || command -v cc),-race)
 TIMEOUT ?= 20m
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo check lint prepare test bench fuzz clean clean-cache
+.PHONY: help build demo check lint prepare test bench fidelity fuzz clean clean-cache
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ test: prepare ## everything: the checks, then all tests on real servers
 
 bench: ## the measurements of the documents
 	scripts/bench
+
+fidelity: ## how faithful replays are: docs/FIDELITY.md (hours; FIDELITY=quick: minutes)
+	scripts/fidelity
 
 fuzz: ## run every fuzz target for FUZZTIME (30s) each
 	scripts/fuzz $(FUZZTIME) $(PKG)

@@ -9,7 +9,7 @@ type Order struct {
 	// nanoseconds, after it was due and those of its own session were answered.
 	Waited int64
 	// Guesses are those of its places next to commands of other sessions that the
-	// recording did not prove, the likeliest to be wrong first.
+	// recording did not prove, in the order of time: what was seen comes first.
 	Guesses []Guess
 	// Dropped counts what it was to wait for and did not, so that the replay went
 	// on.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -123,9 +124,12 @@ or zstd; - is stdin) into a new directory. FILTER is an expression in tcpdump's
 language, such as 'src net 10.0.0.0/8 and not host 10.0.0.9'.
 
 A device takes CAP_NET_RAW: run as root, or setcap cap_net_raw+ep. Sessions in
-TLS can't be read from the wire. Ctrl-C ends the recording.`,
+TLS can't be read from the wire. Sessions that are open already are joined in
+mid-life; with --source the server is asked for what they had before, and for its
+schema. Ctrl-C ends the recording.`,
 		Example: `  myreplay capture -i eth0 --port 3306 -o prod
   myreplay capture -i any --for 10m -o 'prod-%Y%m%dT%H%M%S'
+  myreplay capture -i eth0 --source mysql://monitor@localhost/ -o prod
   tcpdump -i eth0 -w - port 3306 | myreplay capture --read - -o prod`,
 		RunE: func(c *cobra.Command, args []string) error { return a.run(c, args) },
 	}
@@ -154,11 +158,21 @@ func (a *captureArgs) run(c *cobra.Command, args []string) error {
 		return err
 	}
 	a.live = len(a.devices) > 0 || a.follow
+	if a.source.url != "" && !a.live && !slices.Contains(a.files, "-") {
+		return errors.New("--source tells what sessions have now: those in a file may be over; it is for -i, --follow and --read -")
+	}
+	if a.from, err = a.source.begin(c.Context(), c); err != nil {
+		return err
+	}
+	defer a.from.close()
 	src, described, err := a.open(o)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
+	if err := a.from.sessions(c.Context(), c.ErrOrStderr(), &described, len(o.Ports) > 1); err != nil {
+		return err
+	}
 	w, err := a.create(described)
 	if err != nil {
 		return err

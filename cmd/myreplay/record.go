@@ -16,6 +16,7 @@ import (
 	"myreplay/capfile"
 	"myreplay/capture"
 	"myreplay/decode"
+	"myreplay/mirror"
 	"myreplay/outcome"
 	"myreplay/session"
 )
@@ -37,6 +38,9 @@ type recording struct {
 	live        bool // the source can't wait
 	// spoken is the protocol of all connections; Unknown: their first bytes tell.
 	spoken session.Protocol
+	// source is asked about what was there before; from is what it told.
+	source sourceArgs
+	from   *sourceRecord
 }
 
 func (r *recording) flags(c *cobra.Command) {
@@ -52,6 +56,7 @@ func (r *recording) flags(c *cobra.Command) {
 	f.DurationVar(&r.flushEvery, "flush-every", time.Second, "the longest time that events wait in memory")
 	f.DurationVar(&r.duration, "for", 0, "end the recording after this time")
 	f.BoolVarP(&r.quiet, "quiet", "q", false, "show no progress")
+	r.source.flags(c)
 }
 
 // options returns how sessions are decoded.
@@ -82,7 +87,13 @@ func (r *recording) create(source capfile.Source) (*capfile.Writer, error) {
 	if errors.As(err, &exists) {
 		return nil, fmt.Errorf("%w; a pattern such as '%s-%%Y%%m%%dT%%H%%M%%S' makes a new one at each start", err, strings.TrimRight(r.dir, "/"))
 	}
-	return w, err
+	if err != nil {
+		return nil, err
+	}
+	if err := r.from.write(r.dir); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return w, nil
 }
 
 // record runs the recording from src until it ends, and prints how it went.
@@ -93,7 +104,11 @@ func (r *recording) record(ctx context.Context, c *cobra.Command, src capture.So
 		ctx, stop = context.WithTimeout(ctx, r.duration)
 		defer stop()
 	}
-	rec := capture.New(w, r.options(w.Meta().Seed))
+	var sink capture.Sink = w
+	if r.from != nil {
+		sink = newNotingSink(w, r.from.asked)
+	}
+	rec := capture.New(sink, r.options(w.Meta().Seed))
 	begin := time.Now()
 	shown := showProgress(c.ErrOrStderr(), r.quiet, func() string { return r.line(rec.Stats(), time.Since(begin)) })
 	if closer, ok := src.(io.Closer); ok {
@@ -137,8 +152,18 @@ func (r *recording) summary(out io.Writer, s *capture.Stats, t *capfile.Totals, 
 	fmt.Fprintln(out)
 	remark(out, s.Dropped.Load(), count(s.Dropped.Load(), "packet")+" dropped by the kernel: a larger --ring-buffer helps, a narrower filter, or (on a host without idle CPU) a start with setsid")
 	remark(out, t.Dropped.Events(), count(t.Dropped.Events(), "event")+" not written: the disk was too slow for them, or they were longer than 64 MiB")
-	remark(out, s.Joined.Load(), count(s.Joined.Load(), "session")+" joined in mid-life: prepared statements and settings from before are not known")
-	remark(out, s.Encrypted.Load(), count(s.Encrypted.Load(), "session")+" encrypted (TLS), so not readable from the wire: turn TLS off for these clients")
+	encrypted := s.Encrypted.Load()
+	if r.from == nil {
+		remark(out, s.Joined.Load(), count(s.Joined.Load(), "session")+" joined in mid-life: prepared statements and settings from before are not known (--source asks the server for them)")
+	} else {
+		// Those that asked are not recorded.
+		var own mirror.SourceFigures
+		r.from.asked.figures(&own)
+		encrypted += own.Encrypted
+		joined, found := s.Joined.Load()+own.Joined, r.from.asked.found.Load()
+		remark(out, joined, fmt.Sprintf("%s joined in mid-life; what was set up before, the source told of %s", count(joined, "session"), thousands(uint64(found))))
+	}
+	remark(out, encrypted, count(encrypted, "session")+" encrypted (TLS), so not readable from the wire: turn TLS off for these clients")
 	remark(out, s.NotUnderstood.Load(), count(s.NotUnderstood.Load(), "connection")+" without a readable session (another protocol, or too little was seen)")
 	remark(out, s.Masked.Load(), count(s.Masked.Load(), "command")+" with a secret, kept masked: a replay skips them")
 	remark(out, t.Cut, count(t.Cut, "command")+" longer than --max-statement, kept in part: a replay skips them")

@@ -126,9 +126,16 @@ func (a *relayArgs) run(c *cobra.Command, args []string) error {
 	if a.track && !look {
 		return errors.New("--track is for recording or showing: say -o DIR or --print, too")
 	}
+	if a.source.url != "" && a.dir == "" {
+		return errors.New("--source is for recording: say -o DIR, too")
+	}
 	if a.drain == 0 {
 		a.drain = -1
 	}
+	if a.from, err = a.source.begin(c.Context(), c); err != nil {
+		return err
+	}
+	defer a.from.close()
 	r, err := relay.Listen(relay.Options{Pairs: pairs, Look: look, ClientIP: ip, Drain: a.drain})
 	if err != nil {
 		return err
@@ -159,7 +166,13 @@ func (a *relayArgs) watch(ctx context.Context, c *cobra.Command, r *relay.Relay,
 		a.passed(errs, r.Stats(), time.Since(begin))
 		return err
 	}
-	w, err := a.create(capfile.Source{From: "relay", Names: names})
+	described := capfile.Source{From: "relay", Names: names}
+	var w *capfile.Writer
+	// A relay sees all sessions from their beginning: nothing has to be told of them.
+	err := a.from.sessions(ctx, io.Discard, &described, len(pairs) > 1)
+	if err == nil {
+		w, err = a.create(described)
+	}
 	if err != nil {
 		serve() // so that it ends
 		return err

@@ -25,22 +25,22 @@ import (
 // replayArgs are the flags of replay.
 type replayArgs struct {
 	targetArgs
-	packets    packetArgs
-	run        string
-	record     string
-	speed      speed
-	maxPause   time.Duration
-	think      bool
-	writes     bool
-	admin      bool
-	match      string
-	sessions   []string
-	users      []string
-	schemas    []string
-	sample     share
-	copies     int
-	repeat     int
-	order      string
+	packets  packetArgs
+	run      string
+	record   string
+	speed    speed
+	maxPause time.Duration
+	think    bool
+	writes   bool
+	admin    bool
+	match    string
+	sessions []string
+	users    []string
+	schemas  []string
+	sample   share
+	copies   int
+	repeat   int
+	orderArgs
 	sameServer bool
 	dryRun     bool
 	keep       rows
@@ -80,7 +80,7 @@ Without --writes only statements are sent that surely change nothing.`,
 	f.Var(&a.speed, "speed", "1: as recorded; 2.5: faster; max: as fast as the target answers")
 	f.DurationVar(&a.maxPause, "max-pause", 0, "shorten pauses in which no session sent anything to this length")
 	f.BoolVar(&a.think, "think", false, "keep each client's think time also when its session is late, instead of catching up")
-	f.StringVar(&a.order, "order", "none", "order between sessions; none: each session keeps its own order, nothing more")
+	a.orderArgs.flags(c)
 	f.StringSliceVar(&a.sessions, "sessions", nil, "only these sessions, as `1,5-9`")
 	f.StringSliceVar(&a.users, "users", nil, "only sessions of these recorded users")
 	f.StringSliceVar(&a.schemas, "schemas", nil, "only sessions with these default schemas at login")
@@ -108,11 +108,21 @@ func (a *replayArgs) options() (replay.Options, error) {
 		Filter: replay.Filter{Users: set(a.users), Schemas: set(a.schemas), Share: float64(a.sample)},
 		Copies: a.copies, Window: int64(a.window), Reconnect: a.reconnect, Temporary: temporary, Unsent: unsent,
 	}
-	if a.order != "none" {
-		return o, fmt.Errorf("--order %s: there is only none in this version", a.order)
+	switch a.halves {
+	case "skip":
+	case "replay":
+		o.Halves = true
+	default:
+		return o, fmt.Errorf("--open-transactions %s: there are skip and replay", a.halves)
 	}
 	if a.copies < 1 || a.repeat < 1 {
 		return o, errors.New("--copies and --repeat are at least 1")
+	}
+	if _, err := a.mode(); err != nil {
+		return o, err
+	}
+	if _, _, err := a.pins(); err != nil {
+		return o, err
 	}
 	if a.match != "" {
 		re, err := regexp.Compile(a.match)
@@ -180,14 +190,35 @@ func (a *replayArgs) main(c *cobra.Command, path string, rawURLs []string) error
 			return err
 		}
 	}
-	meta, commands, err := describe(path)
+	if a.run == "" {
+		a.run = strings.TrimRight(path, "/") + ".run-%Y%m%dT%H%M%S"
+	}
+	a.run = expandTime(a.run, time.Now())
+	f, err := a.faithful(c, path, urls)
 	if err != nil {
 		return err
+	}
+	defer f.close()
+	switch {
+	case a.check:
+		return a.checkTwice(c, path, urls, f, o)
+	case a.refine > 0:
+		return a.refineRuns(c, path, urls, f, o)
+	}
+	_, err = a.pass(c, path, urls, a.run, f, o)
+	return err
+}
+
+// pass replays once, and writes the run.
+func (a *replayArgs) pass(c *cobra.Command, path string, urls []*target.URL, run string, f *faithful, o replay.Options) (*replay.Stats, error) {
+	meta, commands, err := describe(path)
+	if err != nil {
+		return nil, err
 	}
 	var record *capfile.Writer
 	if a.record != "" {
 		if record, err = a.recorder(path, &meta); err != nil {
-			return err
+			return nil, err
 		}
 		defer record.Close() // where it does not come to a replay
 	}
@@ -197,20 +228,19 @@ func (a *replayArgs) main(c *cobra.Command, path string, rawURLs []string) error
 	}
 	server, err := a.target(urls, outcome.Options{Seed: meta.Seed, Keep: int(a.keep)}, threads, passwordPrompt())
 	if err != nil {
-		return err
+		return nil, err
+	}
+	if err := f.apply(a, &o); err != nil {
+		return nil, err
 	}
 	meta.Target = server.String()
-	meta.Options = map[string]string{"speed": a.speed.String(), "writes": strconv.FormatBool(a.writes), "order": a.order,
+	meta.Options = map[string]string{"speed": a.speed.String(), "writes": strconv.FormatBool(a.writes), "order": f.mode.String(),
 		"copies": strconv.Itoa(a.copies), "repeat": strconv.Itoa(a.repeat), "sample": a.sample.String(), "rows": a.keep.String()}
-	if a.run == "" {
-		a.run = strings.TrimRight(path, "/") + ".run-%Y%m%dT%H%M%S"
-	}
-	a.run = expandTime(a.run, time.Now())
-	w, err := capfile.Create(a.run, meta, capfile.Options{Policy: capfile.Wait})
+	w, err := capfile.Create(run, meta, capfile.Options{Policy: capfile.Wait})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return a.replay(c, path, server, w, record, commands*int64(a.copies*a.repeat), o)
+	return a.replay(c, path, server, w, record, commands*int64(a.copies*a.repeat), run, f, o)
 }
 
 // describe says what a run of the recording is, and how many commands it has; 0
@@ -259,7 +289,7 @@ func (a *replayArgs) recorder(path string, meta *capfile.Meta) (*capfile.Writer,
 // replay replays all passes and prints how it went. total is how many commands
 // there are, 0 when that is not known; record, when not nil, gets those of the
 // first pass.
-func (a *replayArgs) replay(c *cobra.Command, path string, server *replayTarget, w, record *capfile.Writer, total int64, o replay.Options) error {
+func (a *replayArgs) replay(c *cobra.Command, path string, server *replayTarget, w, record *capfile.Writer, total int64, run string, f *faithful, o replay.Options) (*replay.Stats, error) {
 	ctx, errs := c.Context(), c.ErrOrStderr()
 	fmt.Fprintln(errs, a.intro(path, server, total))
 	r := replay.New(server, w, o)
@@ -291,13 +321,15 @@ func (a *replayArgs) replay(c *cobra.Command, path string, server *replayTarget,
 	err = errors.Join(err, w.Close())
 	s := r.Stats()
 	a.summary(errs, s, total, time.Since(begin), ctx.Err() != nil)
+	f.line(errs, s)
+	err = errors.Join(err, f.write(run, s))
 	for _, s := range server.servers {
 		targetRemarks(errs, s.Stats(), schemaByURL)
 	}
 	if err == nil && s.Sent.Load() == 0 && s.Refused.Load() > 0 {
 		err = fmt.Errorf("nothing was replayed: %w", s.Refusal())
 	}
-	return err
+	return s, err
 }
 
 // plan prints what a replay would do.

@@ -69,7 +69,9 @@ func (a *reportArgs) run(c *cobra.Command, args []string) error {
 		return err
 	}
 	defer sides.close()
-	sides.describe(&o)
+	if err := sides.describe(&o); err != nil {
+		return err
+	}
 	b := report.New(o)
 	err = b.Merge(a.seen(sides.next(0)), a.seen(sides.next(1)), sides.next(2))
 	for _, r := range sides.readers {
@@ -244,11 +246,11 @@ func (s *sides) next(i int) report.Next {
 }
 
 // describe tells a report what the sides are.
-func (s *sides) describe(o *report.Options) {
+func (s *sides) describe(o *report.Options) (err error) {
 	o.Sides = s.kind
 	o.RecordedName, o.ReplayedName = s.paths[1], s.paths[2]
 	if s.kind == report.CaptureAlone {
-		return
+		return nil
 	}
 	m := s.readers[2].Meta()
 	if m.Target != "" {
@@ -257,6 +259,8 @@ func (s *sides) describe(o *report.Options) {
 	o.Rules.NoDigests = m.Seed != s.readers[1].Meta().Seed
 	o.Copies = max(number(m.Options["copies"]), 1)
 	s.passes = max(number(m.Options["repeat"]), 1)
+	o.Order, err = readOrder(s.paths[2])
+	return err
 }
 
 func number(text string) int {

@@ -316,6 +316,17 @@ func (c xReplayConn) DoAll(cmds []*session.Command) ([]replay.Answer, error) {
 	return answers(list), err
 }
 
+// Pin implements replay.Pinner.
+func (c xReplayConn) Pin(list []replay.Pin) { c.XConn.Pin(targetPins(list)) }
+
+func targetPins(list []replay.Pin) []target.Pin {
+	pins := make([]target.Pin, len(list))
+	for i, p := range list {
+		pins[i] = target.Pin(p)
+	}
+	return pins
+}
+
 func answers(list []target.Answer) []replay.Answer {
 	answers := make([]replay.Answer, len(list))
 	for i, a := range list {
@@ -338,6 +349,9 @@ func (c replayConn) Do(cmd *session.Command, file replay.File) (replay.Answer, e
 	a, err := c.Conn.Do(cmd, target.File(file))
 	return replay.Answer(a), err
 }
+
+// Pin implements replay.Pinner.
+func (c replayConn) Pin(list []replay.Pin) { c.Conn.Pin(targetPins(list)) }
 
 // Inherit implements replay.Heir.
 func (c replayConn) Inherit(lost replay.Conn) {

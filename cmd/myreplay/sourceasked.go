@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -52,7 +53,7 @@ type askedSource struct {
 	mu     sync.Mutex // guards asking
 }
 
-// ask asks the source about its sessions; nil when it is not to be asked. several:
+// ask asks a mirror's source about its sessions; nil when it is not to be asked. several:
 // sessions of other servers are mirrored, too.
 func (a *sourceArgs) ask(ctx context.Context, c *cobra.Command, several bool) (*askedSource, error) {
 	if a.url == "" {
@@ -63,12 +64,18 @@ func (a *sourceArgs) ask(ctx context.Context, c *cobra.Command, several bool) (*
 		return nil, err
 	}
 	defer server.Close()
+	return a.sessions(ctx, c.ErrOrStderr(), server, several)
+}
+
+// sessions asks the source about its sessions, by an open connection, and tells
+// errs what it did not say.
+func (a *sourceArgs) sessions(ctx context.Context, errs io.Writer, server *probe.Server, several bool) (*askedSource, error) {
 	sessions, err := server.Sessions(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("--source: %w", err)
 	}
 	for _, r := range sessions.Remarks() {
-		fmt.Fprintln(c.ErrOrStderr(), "source:", r)
+		fmt.Fprintln(errs, "source:", r)
 	}
 	asked := &askedSource{sessions: sessions, own: server.Own()}
 	if several {
@@ -146,6 +153,7 @@ func (a *askedSource) figures(f *mirror.SourceFigures) {
 	defer a.mu.Unlock()
 	f.Sessions -= a.asking.Sessions
 	f.Open -= a.asking.Open
+	f.Joined -= a.asking.Joined
 	f.Encrypted -= a.asking.Encrypted
 	f.Commands -= a.asking.Commands
 	f.Replies -= a.asking.Replies
@@ -160,6 +168,9 @@ func (a *askedSource) see(e session.Event) {
 	case *session.Start:
 		a.asking.Sessions++
 		a.asking.Open++
+		if e.Joined {
+			a.asking.Joined++
+		}
 		if e.Unread() {
 			a.asking.Encrypted++
 		}

@@ -1,0 +1,317 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"myreplay/order"
+	"myreplay/probe"
+	"myreplay/replay"
+	"myreplay/report"
+	"myreplay/schema"
+	"myreplay/session"
+	"myreplay/target"
+	"myreplay/tlsmode"
+)
+
+// orderFile lies beside a run's segments: what the order between sessions did.
+// learnedFile lies beside a capture's: what --refine has learned of it.
+const (
+	orderFile   = "order.json"
+	learnedFile = "learned.json"
+)
+
+// orderArgs are the flags that say how faithful a replay is.
+type orderArgs struct {
+	order   string
+	pin     string
+	schema  string
+	stall   time.Duration
+	halves  string
+	refine  int
+	reset   string
+	check   bool
+	relearn bool
+}
+
+func (a *orderArgs) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&a.order, "order", "", "order between sessions: none, commit, table or row (default: row with --writes, else none)")
+	f.StringVar(&a.pin, "pin", "", "values that the target is to make up as the source did: ids,time or none (default: ids,time with --writes)")
+	f.StringVar(&a.schema, "schema", "", "tables, keys and foreign keys from `FILE` (schema.json of a capture made with --source) instead of the target's")
+	f.DurationVar(&a.stall, "stall", replay.DefaultStall, "how long a command may be at the target beyond its recorded time before a session that holds its lock is sought")
+	f.StringVar(&a.halves, "open-transactions", "skip", "transactions that were open before the recording of their session began: skip, or replay what was seen of them")
+	f.IntVar(&a.refine, "refine", 0, "replay up to `N` more times, each time with other guesses where answers differed, and keep what was learned beside the capture")
+	f.StringVar(&a.reset, "reset", "", "a `COMMAND` for the shell that gives the target its data back, between passes")
+	f.BoolVar(&a.check, "check", false, "replay twice, on two targets or on one that --reset gives its data back, and print how much differs by itself")
+	f.BoolVar(&a.relearn, "relearn", false, "do not use what was learned before")
+}
+
+// mode returns the order that is kept.
+func (a *replayArgs) mode() (order.Mode, error) {
+	given := a.order != ""
+	name := a.order
+	switch {
+	case given:
+	case a.writes && a.copies == 1 && a.repeat == 1:
+		name = "row"
+	default:
+		name = "none"
+	}
+	m, err := order.ParseMode(name)
+	if err != nil {
+		return 0, fmt.Errorf("--order: %w", err)
+	}
+	if m != order.None && (a.copies > 1 || a.repeat > 1) {
+		return 0, fmt.Errorf("--order %s: with --copies or --repeat there is no order between sessions but none", name)
+	}
+	if m == order.None && a.refine > 0 {
+		return 0, errors.New("--refine changes guesses about the order between sessions: it needs --order row or table")
+	}
+	return m, nil
+}
+
+// pins returns which values are pinned.
+func (a *replayArgs) pins() (ids, times bool, err error) {
+	list := a.pin
+	if list == "" {
+		list = "none"
+		if a.writes {
+			list = "ids,time"
+		}
+	}
+	for _, word := range strings.Split(list, ",") {
+		switch strings.TrimSpace(word) {
+		case "ids":
+			ids = true
+		case "time":
+			times = true
+		case "none", "":
+		default:
+			return false, false, fmt.Errorf("--pin %s: there are ids, time and none", word)
+		}
+	}
+	return ids, times, nil
+}
+
+// faithful is what a pass needs to keep order and values.
+type faithful struct {
+	mode    order.Mode
+	schema  *schema.Schema
+	learned *order.Learned
+	planner *order.Planner
+	server  *probe.Server // asked whether the target answers; nil: nobody
+}
+
+// close ends the connection.
+func (f *faithful) close() {
+	if f.server != nil {
+		f.server.Close()
+	}
+}
+
+// faithful finds what keeps order and values: the schema, what was learned, and
+// who is asked whether the target answers.
+func (a *replayArgs) faithful(c *cobra.Command, path string, urls []*target.URL) (*faithful, error) {
+	m, err := a.mode()
+	if err != nil {
+		return nil, err
+	}
+	f := &faithful{mode: m}
+	ids, _, err := a.pins()
+	if err != nil || m == order.None && !ids {
+		return f, err
+	}
+	var why error
+	if u := classicTarget(urls); u != nil {
+		f.server, why = a.control(c.Context(), u)
+	} else {
+		why = errors.New("only a mysql:// target can be asked")
+	}
+	if f.schema, err = a.tables(c.Context(), path, f.server); err != nil {
+		return f, err
+	}
+	if f.schema == nil && m >= order.Table {
+		fmt.Fprintf(c.ErrOrStderr(), "order: keys are not known (%v): rows are told apart by the statements' texts alone; --schema FILE tells\n", why)
+	}
+	if f.learned, err = a.lessons(path); err != nil {
+		return f, err
+	}
+	return f, nil
+}
+
+func classicTarget(urls []*target.URL) *target.URL {
+	for _, u := range urls {
+		if u.Protocol != session.X {
+			return u
+		}
+	}
+	return nil
+}
+
+// control connects to the target to ask it about itself.
+func (a *replayArgs) control(ctx context.Context, u *target.URL) (*probe.Server, error) {
+	if a.auth != "" || a.credentials != "" {
+		return nil, errors.New("no one account asks")
+	}
+	user, password, err := a.account(u, passwordPrompt())
+	if err != nil {
+		return nil, err
+	}
+	o := probe.Options{Network: u.Network, Address: u.Address, User: user, Password: password,
+		Preferred: u.TLS == tlsmode.Preferred, Now: func() int64 { return time.Now().UnixNano() }}
+	if o.TLS, err = u.TLSConfig(); err != nil {
+		return nil, err
+	}
+	return probe.Open(ctx, o)
+}
+
+// tables returns the schema: from a file, the target, or the capture; nil when
+// nobody knows it.
+func (a *replayArgs) tables(ctx context.Context, path string, server *probe.Server) (*schema.Schema, error) {
+	if a.schema != "" {
+		r, err := os.Open(a.schema)
+		if err != nil {
+			return nil, err
+		}
+		defer r.Close()
+		s, err := schema.Read(r)
+		if err != nil {
+			return nil, fmt.Errorf("--schema %s: %w", a.schema, err)
+		}
+		return s, nil
+	}
+	if s, err := recordedSchema(path); err != nil || s != nil {
+		return s, err
+	}
+	if server == nil {
+		return nil, nil
+	}
+	return server.Schema(ctx, nil)
+}
+
+// lessons returns what was learned of a capture before.
+func (a *replayArgs) lessons(path string) (*order.Learned, error) {
+	file := beside(path, learnedFile)
+	r, err := os.Open(file)
+	if errors.Is(err, os.ErrNotExist) || a.relearn || err == nil && a.order == "none" {
+		if err == nil {
+			r.Close()
+		}
+		return &order.Learned{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	l, err := order.ReadLearned(r)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return l, nil
+}
+
+// beside returns the path of a file in a capture's directory, or next to a file.
+func beside(path, name string) string {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return filepath.Join(path, name)
+	}
+	return path + "." + name
+}
+
+// apply readies a pass.
+func (f *faithful) apply(a *replayArgs, o *replay.Options) error {
+	ids, times, err := a.pins()
+	if err != nil {
+		return err
+	}
+	if ids || times {
+		o.Pins = replay.NewPins(ids, times, f.schema)
+	}
+	if f.mode == order.None {
+		return nil
+	}
+	po := order.Options{Mode: f.mode, Schema: f.schema, Learned: f.learned}
+	if a.speed != 0 {
+		po.HoldTime = int64(time.Second) // what is held back must still be on time
+	}
+	f.planner = order.NewPlanner(po)
+	o.Order, o.Stall = f.planner, a.stall
+	if f.server != nil {
+		o.Alive = func(ctx context.Context) bool {
+			_, err := f.server.About(ctx)
+			return err == nil
+		}
+	}
+	return nil
+}
+
+// totals sums up what the order did in a pass.
+func (f *faithful) totals(s *replay.Stats) *report.OrderTotals {
+	t := &report.OrderTotals{Mode: f.mode.String()}
+	if f.planner == nil {
+		return t
+	}
+	p := f.planner.Stats()
+	t.Steps, t.Reads, t.Ambiguous = uint64(p.Steps), uint64(p.Reads), uint64(p.Ambiguous)
+	t.Waits = report.OrderWaits{Proven: uint64(p.Waits[order.Proven]), Inferred: uint64(p.Waits[order.Inferred]), Guessed: uint64(p.Waits[order.Guessed])}
+	t.Reasons = report.OrderReasons{WriteWrite: uint64(p.Reasons[order.WriteWrite]), WriteRead: uint64(p.Reasons[order.WriteRead]),
+		ReadWrite: uint64(p.Reasons[order.ReadWrite]), Barrier: uint64(p.Reasons[order.Barrier])}
+	for i := range s.Dropped {
+		t.Dropped += uint64(s.Dropped[i].Load())
+	}
+	t.Redone, t.NotRedone = uint64(s.Redone.Load()), uint64(s.NotRedone.Load())
+	t.SyncWait = s.SyncWait.Load() / 1000
+	t.Stalls, t.WindowForced = uint64(s.Undone.Load()), uint64(p.Long)
+	t.AsRecorded = report.AsRecorded{Deadlocks: uint64(p.Deadlocks), LockTimeouts: uint64(p.LockTimeouts)}
+	return t
+}
+
+// write puts the totals beside the run.
+func (f *faithful) write(run string, s *replay.Stats) error {
+	out, err := os.Create(filepath.Join(run, orderFile))
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.totals(s).Write(out), out.Close())
+}
+
+// line says in one line what the order did; "" without one.
+func (f *faithful) line(w io.Writer, s *replay.Stats) {
+	if f.planner == nil {
+		return
+	}
+	t := f.totals(s)
+	fmt.Fprintf(w, "order %s: %s proven, %s guessed; %s of %s overlap with a commit; waited %s in all\n", t.Mode,
+		count(int64(t.Waits.Proven), "wait"), thousands(t.Waits.Guessed), thousands(t.Ambiguous), count(int64(t.Reads), "read"),
+		duration(time.Duration(t.SyncWait)*time.Microsecond))
+	remark(w, int64(t.Dropped), count(int64(t.Dropped), "wait")+" given up so that the replay went on")
+	remark(w, int64(t.Redone), count(int64(t.Redone), "transaction")+" begun anew because the target refused a lock")
+	remark(w, int64(t.NotRedone), count(int64(t.NotRedone), "refused lock")+" that could not be tried again")
+	remark(w, int64(t.AsRecorded.Deadlocks+t.AsRecorded.LockTimeouts), count(int64(t.AsRecorded.Deadlocks), "deadlock")+" and "+count(int64(t.AsRecorded.LockTimeouts), "lock timeout")+" replayed as recorded")
+}
+
+// readOrder reads the totals of a run; nil when it has none.
+func readOrder(run string) (*report.OrderTotals, error) {
+	r, err := os.Open(filepath.Join(run, orderFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	t := new(report.OrderTotals)
+	if err := t.Read(r); err != nil {
+		return nil, fmt.Errorf("%s: %w", r.Name(), err)
+	}
+	return t, nil
+}
