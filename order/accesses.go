@@ -113,7 +113,7 @@ func (p *Planner) tableAccess(m *member, c *command, s *sqltext.Shape, bt *bound
 		a.mode = share // INSERT ... SELECT and its kind lock what they read
 	default:
 		a.mode, a.columns = snapshot, bt.reads
-		p.reads(c)
+		p.reads(c, s)
 	}
 	if bt.table.autocommits {
 		a.end = c
@@ -129,8 +129,12 @@ func (p *Planner) tableAccess(m *member, c *command, s *sqltext.Shape, bt *bound
 	}
 	bt.table.key(a)
 	a.gap = a.locksGaps(m, r == nil || r.Outcome != session.OK || r.Affected > 0)
+	if a.mode == snapshot {
+		p.learnRead(a, r)
+	}
 	p.keep(a)
 	if a.wrote {
+		p.learnAssigned(c, bt, a)
 		p.follow(a, kindOf(s))
 	}
 }
@@ -148,12 +152,20 @@ func kindOf(s *sqltext.Shape) writeKind {
 }
 
 // reads takes note of a command that reads a snapshot.
-func (p *Planner) reads(c *command) {
+func (p *Planner) reads(c *command, s *sqltext.Shape) {
 	if c.snaps {
 		return
 	}
 	c.snaps = true
 	p.stats.Reads++
+	took := c.answered - c.sent
+	if least, ok := p.least[s]; !ok || took < least {
+		if len(p.least) >= maxBindings {
+			clear(p.least)
+		}
+		p.least[s] = took
+	}
+	c.takes = p.least[s]
 	if c.group.repeatable && c.group.snap == nil {
 		c.group.snap = c
 	}
@@ -210,6 +222,13 @@ func (p *Planner) inserted(c *command, bt *boundTable, all *access, r *session.R
 		sortDomains(a.domains)
 		b := a
 		p.keep(&b)
+		if p.options.Digests && b.exact != 0 && b.wrote {
+			for i, v := range row {
+				if i < len(bt.inserted) && bt.inserted[i] >= 0 {
+					p.literal(c, &b, uint8(bt.inserted[i]), v)
+				}
+			}
+		}
 		p.follow(&b, inserts)
 	}
 }

@@ -17,15 +17,22 @@ type command struct {
 	sent, answered int64
 	what           effect
 	guesses        []guess
+	// takes is how long such a command took at least.
+	takes int64
 	// barrier: all wait for it.
 	barrier bool
 	// snaps: it takes a snapshot.
 	snaps bool
 }
 
-// point is where the snapshot of a reading command is taken to lie.
+// point is where the snapshot of a reading command is taken to lie: as long before
+// the answer as such a command takes at least. What it takes longer is waiting, for
+// a processor first of all.
 func (c *command) point() int64 {
-	return c.sent + min((c.answered-c.sent)/2, snapshotDelay)
+	if c.answered == never {
+		return c.sent
+	}
+	return c.answered - min(c.answered-c.sent, c.takes)
 }
 
 // held is an event that waits for its place.
@@ -69,6 +76,10 @@ type group struct {
 	// events when a part of a long one was handed on.
 	number, shown uint64
 
+	// facts and literals are evidence of what was seen and written.
+	facts    []fact
+	literals []written
+
 	prev, next *group // the open ones, by begun
 }
 
@@ -94,7 +105,7 @@ func (g *group) effective() int64 {
 	return g.last.answered
 }
 
-// point is where the group's commit is taken to lie.
+// point is where the group's commit is taken to lie: shortly before the reply.
 func (g *group) point() int64 {
 	hi := g.effective()
 	if g.likelyBy != 0 {
@@ -103,12 +114,9 @@ func (g *group) point() int64 {
 	return hi - min(max(hi-g.last.sent, 0)/2, commitDelay)
 }
 
-// The places of unproven points within what is known: a snapshot is taken soon
-// after the command came, a commit is seen by others shortly before the reply.
-const (
-	snapshotDelay = 60_000
-	commitDelay   = 30_000
-)
+// commitDelay is how long before the reply others see a commit, about, in
+// nanoseconds.
+const commitDelay = 30_000
 
 // openList holds the open groups by when they began.
 type openList struct{ first, last *group }

@@ -60,6 +60,10 @@ type Options struct {
 	Schema *schema.Schema
 	// Learned are decisions of earlier passes; nil: none.
 	Learned *Learned
+	// Digests: the recording's digests were made with Seed, so that they can be
+	// compared with those of values that were written.
+	Digests bool
+	Seed    uint64
 	// Window, Hold and HoldBytes: 0 stands for the defaults.
 	Window, Hold, HoldBytes int
 	// HoldTime is how long, in recorded nanoseconds, a transaction may be held

@@ -19,7 +19,9 @@ type Planner struct {
 	members  map[uint64]*member
 	tables   map[string]*table
 	bindings map[binding]*bound
-	stats    Stats
+	// least is how long commands of a shape took at least.
+	least map[*sqltext.Shape]int64
+	stats Stats
 
 	events  uint64 // seen
 	now     int64  // the recorded time of the latest
@@ -58,7 +60,7 @@ func NewPlanner(o Options) *Planner {
 	if o.HoldBytes == 0 {
 		o.HoldBytes = DefaultHoldBytes
 	}
-	p := &Planner{options: o, level: repeatableRead, members: map[uint64]*member{}, tables: map[string]*table{}, bindings: map[binding]*bound{}}
+	p := &Planner{options: o, level: repeatableRead, members: map[uint64]*member{}, tables: map[string]*table{}, bindings: map[binding]*bound{}, least: map[*sqltext.Shape]int64{}}
 	if o.Schema != nil {
 		if l := levelOf(o.Schema.Isolation); l != unset {
 			p.level = l

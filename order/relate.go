@@ -142,7 +142,7 @@ func (p *Planner) readsFrom(a, b *access) bool {
 		return false
 	}
 	seen, conf, at := p.sees(f, b)
-	if conf != Proven {
+	if conf == Guessed {
 		a.cmd.guess(last, seen, at)
 	}
 	if seen {
@@ -186,6 +186,9 @@ func (p *Planner) sees(f *command, b *access) (seen bool, conf Confidence, at in
 	}
 	if seen, known := p.options.Learned.snapshot(f, last); known {
 		return seen, Guessed, at
+	}
+	if seen, known := f.tells(b.group); known {
+		return seen, Inferred, at
 	}
 	return at <= f.point(), Guessed, at
 }

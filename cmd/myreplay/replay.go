@@ -230,7 +230,7 @@ func (a *replayArgs) pass(c *cobra.Command, path string, urls []*target.URL, run
 	if err != nil {
 		return nil, err
 	}
-	if err := f.apply(a, &o); err != nil {
+	if err := f.apply(a, &meta, &o); err != nil {
 		return nil, err
 	}
 	meta.Target = server.String()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"myreplay/capfile"
 	"myreplay/order"
 	"myreplay/probe"
 	"myreplay/replay"
@@ -228,7 +229,7 @@ func beside(path, name string) string {
 }
 
 // apply readies a pass.
-func (f *faithful) apply(a *replayArgs, o *replay.Options) error {
+func (f *faithful) apply(a *replayArgs, meta *capfile.Meta, o *replay.Options) error {
 	ids, times, err := a.pins()
 	if err != nil {
 		return err
@@ -239,7 +240,7 @@ func (f *faithful) apply(a *replayArgs, o *replay.Options) error {
 	if f.mode == order.None {
 		return nil
 	}
-	po := order.Options{Mode: f.mode, Schema: f.schema, Learned: f.learned}
+	po := order.Options{Mode: f.mode, Schema: f.schema, Learned: f.learned, Digests: meta.Of != "", Seed: meta.Seed}
 	if a.speed != 0 {
 		po.HoldTime = int64(time.Second) // what is held back must still be on time
 	}

@@ -1,0 +1,139 @@
+package order
+
+import (
+	"strings"
+
+	"github.com/zeebo/xxh3"
+
+	"myreplay/classic"
+	"myreplay/session"
+	"myreplay/sqltext"
+	"myreplay/wire"
+)
+
+// Evidence: a read of one column of one row says by the digest of its answer
+// whether it saw a value that somebody wrote there as a literal.
+
+// fact is what a read of one value tells.
+type fact struct {
+	cmd    *command
+	table  *table
+	exact  uint64
+	column uint8
+	binary bool
+	digest uint64
+}
+
+// written is a literal that was written to one column of one row: what the digest
+// of a read of it is, in the text and in the binary protocol.
+type written struct {
+	table        *table
+	exact        uint64
+	column       uint8
+	text, binary uint64
+}
+
+const (
+	// maxFacts limits what is kept of a transaction.
+	maxFacts = 256
+	// maxLiteral is how long a literal may be to serve as evidence.
+	maxLiteral = 1024
+)
+
+// learnRead takes note of a read that tells a value.
+func (p *Planner) learnRead(a *access, r *session.Result) {
+	g := a.group
+	if !p.options.Digests || a.exact == 0 || r == nil || r.Rows != 1 || !r.Digest.Valid || r.Columns == nil || len(r.Columns.List) != 1 ||
+		a.cmd.group.session.x || len(g.facts) >= maxFacts || len(a.cmd.what.shapes) != 1 || len(a.cmd.what.shapes[0].Tables) != 1 {
+		return
+	}
+	c := &r.Columns.List[0]
+	i, ok := a.table.columns[strings.ToLower(c.OrgName)]
+	if !ok || c.OrgTable == "" || !isText(classic.Type(c.Type)) {
+		return
+	}
+	for _, w := range g.literals {
+		if w.table == a.table && w.exact == a.exact {
+			return // its own
+		}
+	}
+	for _, b := range g.accesses {
+		if b.table == a.table && b.mode == exclusive && b.wrote && !disjoint(a.domains, b.domains) {
+			return
+		}
+	}
+	g.facts = append(g.facts, fact{a.cmd, a.table, a.exact, i, r.Binary, r.Digest.Unordered})
+}
+
+// isText tells whether values of a type are sent as they were written.
+func isText(t classic.Type) bool {
+	return t == classic.TypeVarString || t == classic.TypeString || t == classic.TypeVarchar
+}
+
+// learnAssigned takes note of literals that an UPDATE sets.
+func (p *Planner) learnAssigned(c *command, bt *boundTable, a *access) {
+	if !p.options.Digests || a.exact == 0 || !a.wrote {
+		return
+	}
+	for i := range bt.assigned {
+		p.literal(c, a, bt.assigned[i].column, bt.assigned[i].value)
+	}
+}
+
+// literal takes note of a literal that is written to a column.
+func (p *Planner) literal(c *command, a *access, column uint8, v sqltext.Value) {
+	g := a.group
+	s, ok := c.plain(v)
+	if !ok || len(g.literals) >= maxFacts {
+		return
+	}
+	var buf [maxLiteral + 16]byte
+	row := wire.AppendLenencBytes(append(buf[:0], 0), s)
+	g.literals = append(g.literals, written{a.table, a.exact, column, xxh3.HashSeed(row[1:], p.options.Seed), xxh3.HashSeed(row, p.options.Seed)})
+}
+
+// plain returns the bytes of a text literal or parameter that reads alike in every
+// character set, and does not end with a space.
+func (c *command) plain(v sqltext.Value) (s []byte, ok bool) {
+	switch {
+	case v.Kind == sqltext.Literal && v.Index < len(c.what.literals) && c.what.literals[v.Index].Kind == sqltext.String:
+		s = sqltext.AppendString(nil, c.what.literals[v.Index].Span.Of(c.what.text), sqltext.Options{})
+	case v.Kind == sqltext.Placeholder && v.Index < len(c.what.params) && isText(c.what.params[v.Index].Type) && !c.what.params[v.Index].Null && !c.what.params[v.Index].Long:
+		s = c.what.params[v.Index].Value
+	default:
+		return nil, false
+	}
+	if len(s) == 0 || len(s) > maxLiteral || s[len(s)-1] == ' ' {
+		return nil, false
+	}
+	for _, b := range s {
+		if b >= 0x80 {
+			return nil, false
+		}
+	}
+	return s, true
+}
+
+// tells tells by evidence whether a snapshot saw what a group wrote.
+func (f *command) tells(g *group) (seen, known bool) {
+	if len(f.group.facts) == 0 || len(g.literals) == 0 {
+		return false, false
+	}
+	for i := range f.group.facts {
+		r := &f.group.facts[i]
+		if !f.group.repeatable && r.cmd != f {
+			continue
+		}
+		for k := len(g.literals) - 1; k >= 0; k-- {
+			w := &g.literals[k]
+			if w.exact != r.exact || w.column != r.column || w.table != r.table {
+				continue
+			}
+			if r.binary {
+				return w.binary == r.digest, true
+			}
+			return w.text == r.digest, true
+		}
+	}
+	return false, false
+}
