@@ -23,8 +23,10 @@ type access struct {
 	mode  mode
 	// wrote: it changed rows, which others see once its transaction is committed.
 	wrote bool
-	// inserts: its rows are new. gap: it locks gaps between rows, too.
-	inserts, gap bool
+	// inserts: its rows are new. enters: rows come to other places of an index, as
+	// new ones do. gap: it locks gaps between rows, too. skips: what is locked
+	// decides what it does.
+	inserts, enters, gap, skips bool
 	// columns are those read (snapshot) or changed (wrote), a bit each; the last
 	// bit stands for all columns from 63 on.
 	columns uint64
@@ -32,6 +34,10 @@ type access struct {
 	domains []domain
 	// exact is a hash of the primary key where it names one row; else 0.
 	exact uint64
+	// keyed are hashes of the primary keys of its rows, sorted; isKeyed: they are
+	// those of the rows that it returned.
+	keyed   []uint64
+	isKeyed bool
 	// end is where what it holds ends, if that is not the end of its group.
 	end *command
 	// visit is the scan that saw it last.
@@ -48,6 +54,18 @@ func (a *access) last() *command {
 		return a.end
 	}
 	return a.group.last
+}
+
+// isOlder tells whether nobody need wait for the access: its group was placed
+// before a number, or, of a Live, it is finished.
+func (a *access) isOlder(number uint64) bool {
+	switch {
+	case !a.group.live:
+		return a.group.isOlder(number)
+	case a.end != nil:
+		return a.end.sent != never && a.end.step.Finished()
+	}
+	return a.group.ended != 0 && (a.group.last == nil || a.group.last.step.Finished())
 }
 
 // locks tells whether two accesses can't be held at once by two transactions.
@@ -80,7 +98,7 @@ func (l *list) len() int { return len(l.items) - l.head }
 
 // trim drops what is so old that nothing waits for it any more.
 func (l *list) trim(old uint64) {
-	for l.head < len(l.items) && l.items[l.head].group.isOlder(old) {
+	for l.head < len(l.items) && l.items[l.head].isOlder(old) {
 		l.items[l.head] = nil
 		l.head++
 	}

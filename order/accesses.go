@@ -14,6 +14,10 @@ import (
 
 // accesses takes note of what a command that was answered did to rows.
 func (p *Planner) accesses(m *member, c *command, failed *session.Error) {
+	if c.noted {
+		return
+	}
+	c.noted = true
 	for i, s := range c.what.shapes {
 		b := p.bind(s, c.what.schema)
 		if !b.any {
@@ -29,6 +33,9 @@ func (p *Planner) accesses(m *member, c *command, failed *session.Error) {
 // result returns the result of the i-th statement of a command's text; nil when
 // that is not known.
 func (c *command) result(i int, failed *session.Error) *session.Result {
+	if c.reply == nil {
+		return nil
+	}
 	list := c.reply.Results
 	if len(list) != len(c.what.shapes) || c.reply.Lost {
 		return nil
@@ -119,7 +126,7 @@ func (p *Planner) tableAccess(m *member, c *command, s *sqltext.Shape, bt *bound
 		a.end = c
 	}
 	if bt.ref.Insert != nil && writes {
-		a.inserts = true
+		a.inserts, a.enters = true, true
 		p.inserted(c, bt, a, r)
 		return
 	}
@@ -128,9 +135,13 @@ func (p *Planner) tableAccess(m *member, c *command, s *sqltext.Shape, bt *bound
 		a.domains = bt.table.looked(a.domains)
 	}
 	bt.table.key(a)
+	a.enters = a.wrote && len(bt.assigned) > 0 && bt.enters()
+	a.skips = a.mode != snapshot && (s.NoWait || s.Flags&sqltext.SkipLocked != 0)
 	a.gap = a.locksGaps(m, r == nil || r.Outcome != session.OK || r.Affected > 0)
 	if a.mode == snapshot {
 		p.learnRead(a, r)
+	} else if !writes {
+		p.learnKeys(a, r)
 	}
 	p.keep(a)
 	if a.wrote {
@@ -159,7 +170,7 @@ func (p *Planner) reads(c *command, s *sqltext.Shape) {
 	c.snaps = true
 	p.stats.Reads++
 	took := c.answered - c.sent
-	if least, ok := p.least[s]; !ok || took < least {
+	if least, ok := p.least[s]; (!ok || took < least) && c.answered != never {
 		if len(p.least) >= maxBindings {
 			clear(p.least)
 		}
@@ -179,7 +190,7 @@ func (p *Planner) keep(a *access) {
 	a.group.accesses = append(a.group.accesses, a)
 	a.group.wrote = a.group.wrote || a.wrote
 	a.table.key(a)
-	if a.mode != snapshot {
+	if a.mode != snapshot && a.cmd.answered != never {
 		p.tighten(a)
 	}
 	a.table.add(a)

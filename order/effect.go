@@ -153,16 +153,20 @@ const (
 
 // forced says what a replay does instead of a command that failed for its locks.
 func (p *Planner) forced(c *command, failed *session.Error) {
+	force := NoForce
 	switch failed.Code {
 	case errDeadlock:
-		c.step.Force = ForceRollback
+		force = ForceRollback
 		p.stats.Deadlocks++
 	case errLockTimeout:
-		c.step.Force = ForceSkip
+		force = ForceSkip
 		if s := p.options.Schema; s != nil && s.RollbackOnTimeout {
-			c.step.Force = ForceRollback
+			force = ForceRollback
 		}
 		p.stats.LockTimeouts++
+	}
+	if force != NoForce && !c.handed {
+		c.step.Force = force
 	}
 }
 

@@ -101,24 +101,127 @@ func has(list []domain, column uint8) bool {
 	return false
 }
 
-// gaps keeps the recorded order of rows that are inserted and gaps that are
-// locked.
+// gaps keeps the recorded order of rows that come to a place and gaps that are
+// locked there.
 func (p *Planner) gaps(a *access) {
 	t := a.table
 	if a.gap {
-		for i, n := len(t.inserted.items)-1, 0; i >= t.inserted.head && n < maxGaps; i, n = i-1, n+1 {
-			if b := t.inserted.items[i]; b.group.session != a.group.session && b.cmd.answered <= a.cmd.sent {
-				a.cmd.wait(b.cmd, Proven, WriteWrite, false)
+		t.inserted.latest(a, func(b *access) { a.behind(b) })
+	}
+	if a.enters {
+		t.locked.latest(a, func(b *access) {
+			if last := b.last(); last != nil && last.answered <= a.cmd.sent {
+				a.cmd.wait(last, Proven, WriteWrite, false)
+			} else if last != nil && last.sent < a.cmd.answered && b.cmd.answered <= a.cmd.sent && b.done() <= a.cmd.answered {
+				a.cmd.wait(last, Guessed, WriteWrite, false) // it was held up
 			}
+		})
+	}
+}
+
+// behind has an access that locks gaps wait for a row that came before: it was
+// answered before, or while the gap was locked.
+func (a *access) behind(b *access) {
+	last := a.last()
+	switch {
+	case b.cmd.answered <= a.cmd.sent:
+		a.cmd.wait(b.cmd, Proven, WriteWrite, false)
+	case b.cmd.answered < a.cmd.answered && (last == nil || last.sent > b.cmd.answered):
+		a.cmd.wait(b.cmd, Guessed, WriteWrite, false)
+	}
+}
+
+// latest calls f with the latest accesses of other sessions.
+func (l *list) latest(a *access, f func(b *access)) {
+	for i, n := len(l.items)-1, 0; i >= l.head && n < maxGaps; i, n = i-1, n+1 {
+		if b := l.items[i]; b.group.session != a.group.session {
+			f(b)
 		}
 	}
-	if !a.inserts {
-		return
+}
+
+// skips keeps the recorded order of all locks of a table around a statement that
+// skips what is locked (SKIP LOCKED) or fails for it (NOWAIT): which rows it takes
+// leaves no trace but this.
+func (p *Planner) skips(a *access) {
+	if a.skips {
+		a.table.all.locks.latest(a, func(b *access) {
+			p.sawLock(a.cmd, b.cmd, b.cmd.answered)
+			if last := b.last(); last != nil && last != b.cmd {
+				p.sawLock(a.cmd, last, b.done())
+			}
+		})
 	}
-	for i, n := len(t.locked.items)-1, 0; i >= t.locked.head && n < maxGaps; i, n = i-1, n+1 {
-		b := t.locked.items[i]
-		if last := b.last(); b.group.session != a.group.session && last != nil && last.answered <= a.cmd.sent {
-			a.cmd.wait(last, Proven, WriteWrite, false)
+	a.table.skipping.latest(a, func(b *access) {
+		p.hidesLock(b.cmd, a.cmd, a.cmd.answered)
+		if last := a.last(); last != nil && last != a.cmd {
+			p.hidesLock(b.cmd, last, a.done())
+		}
+	})
+}
+
+// sawLock has a statement that skips wait for a command that took or freed locks
+// before it, at a time.
+func (p *Planner) sawLock(c, on *command, at int64) {
+	switch seen, open := p.skipped(c, on, at); {
+	case seen && !open:
+		c.wait(on, Proven, WriteWrite, false)
+	case open:
+		c.guess(on, seen, at)
+		if seen {
+			c.wait(on, Guessed, WriteWrite, false)
 		}
 	}
+}
+
+// hidesLock has a command that takes or frees locks wait for a statement that
+// skips, which came before.
+func (p *Planner) hidesLock(c, on *command, at int64) {
+	switch seen, open := p.skipped(c, on, at); {
+	case seen:
+	case open:
+		on.wait(c, Guessed, WriteWrite, false)
+	default:
+		on.wait(c, Proven, WriteWrite, false)
+	}
+}
+
+// skipped tells whether a statement that skips came after a command that took or
+// freed locks, and whether that is open.
+func (p *Planner) skipped(c, on *command, at int64) (seen, open bool) {
+	switch {
+	case on.answered <= c.sent:
+		return true, false
+	case on.sent >= c.answered:
+		return false, false
+	}
+	if seen, known := p.options.Learned.saw(c, on); known {
+		return seen, true
+	}
+	if seen, known := p.options.Learned.saw(on, c); known {
+		return !seen, true
+	}
+	return at < c.answered || at == c.answered && on.step.Session < c.step.Session, true
+}
+
+// done is when the end of what an access holds has taken effect.
+func (a *access) done() int64 {
+	if a.end != nil {
+		return a.end.answered
+	}
+	return a.group.point()
+}
+
+// enters tells whether an UPDATE moves rows to other places of an index.
+func (bt *boundTable) enters() bool {
+	t := bt.table
+	if t.schema == nil {
+		return true
+	}
+	for i := range t.schema.Keys {
+		if touches(bt.changes, t.places(t.schema.Keys[i].Columns)) {
+			return true
+		}
+	}
+	return false
 }

@@ -23,6 +23,13 @@ type command struct {
 	barrier bool
 	// snaps: it takes a snapshot.
 	snaps bool
+	// noted: what it does to rows is.
+	noted bool
+	// Of a Live. holds: it waits for its reply. late: not any more, although that was
+	// not seen. handed: it was handed on, at the time handedAt.
+	// ambiguous: a change was being committed while it read a snapshot.
+	holds, late, handed, ambiguous bool
+	handedAt                       int64
 }
 
 // point is where the snapshot of a reading command is taken to lie: as long before
@@ -72,6 +79,8 @@ type group struct {
 	inside bool
 	// long: it is not held to its end.
 	long bool
+	// live: of a Live.
+	live bool
 	// number is the place of its last step; 0: not placed yet. shown counts the
 	// events when a part of a long one was handed on.
 	number, shown uint64

@@ -36,6 +36,7 @@ type member struct {
 	// waited for.
 	waited map[uint64]uint64
 	ended  bool
+	line   line // of a Live
 }
 
 // level is a transaction isolation level.

@@ -84,6 +84,8 @@ type Stats struct {
 	Reads, Ambiguous int64
 	// Barriers are commands that all others wait for: what they do is not known.
 	Barriers int64
+	// Late commands of a Live were handed on before their replies were seen.
+	Late int64
 	// Deadlocks and LockTimeouts were recorded.
 	Deadlocks, LockTimeouts int64
 }

@@ -68,7 +68,8 @@ func (p *Planner) sweep() {
 	for _, t := range p.tables {
 		t.sweep(old)
 	}
-	n := sort.Search(len(p.ends), func(i int) bool { return p.ends[i].number >= old })
+	held := uint64(p.options.Hold) // transactions began as long ago
+	n := sort.Search(len(p.ends), func(i int) bool { return p.ends[i].number+held >= old })
 	p.ends = append(p.ends[:0], p.ends[n:]...)
 	for _, m := range p.members {
 		if len(m.waited) > maxWaited {
@@ -100,9 +101,21 @@ func (p *Planner) endedBefore(at int64) uint64 {
 	return p.ends[n-1].number
 }
 
+// fence returns up to which number a command of a group waits for all steps: for
+// what is too old to be waited for by itself, if it was over when the command was
+// sent. In a transaction that was held back for long, the first commands are older
+// than what was handed on meanwhile, which may wait for them.
+func (p *Planner) fence(c *command) uint64 {
+	old := p.old()
+	if old == 0 {
+		return 0
+	}
+	return min(old, p.endedBefore(c.sent))
+}
+
 // number gives the steps of a group their numbers, and fences.
 func (p *Planner) number(g *group) {
-	fence := p.old()
+	fence := uint64(0)
 	if p.options.Mode == Commit && g.first != nil && g.number == 0 {
 		fence = max(fence, p.endedBefore(g.first.sent))
 	}
@@ -115,7 +128,7 @@ func (p *Planner) number(g *group) {
 		p.stats.Steps++
 		s := c.step
 		s.Number = p.numbers
-		s.Fence = max(s.Fence, fence)
+		s.Fence = max(s.Fence, fence, p.fence(c))
 		if c.barrier {
 			s.Fence = s.Number - 1
 		}
@@ -157,6 +170,7 @@ func (p *Planner) finishStep(c *command, old uint64) {
 	}
 	if len(c.guesses) > 0 {
 		if c.snaps {
+			c.ambiguous = true
 			p.stats.Ambiguous++
 		}
 		c.settle()
@@ -247,7 +261,7 @@ func (p *Planner) tighten(a *access) {
 			continue
 		}
 		for _, b := range g.accesses {
-			if b.table != a.table || b.cmd == g.last || b.end != nil || !a.locks(b) || disjoint(a.domains, b.domains) {
+			if b.table != a.table || b.cmd == g.last || b.end != nil || !(a.locks(b) && !disjoint(a.domains, b.domains) || a.enters && b.gap) {
 				continue
 			}
 			if a.exact != 0 && a.exact == b.exact {

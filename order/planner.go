@@ -41,6 +41,7 @@ type Planner struct {
 	// enders are the groups whose end was sent and not answered.
 	enders []*group
 	ends   []placed // the ends of groups, in their order (Commit)
+	live   bool     // it serves a Live
 }
 
 // placed is when a group ended and which number its last step has.

@@ -12,8 +12,11 @@ func (p *Planner) relate(a *access, old uint64) {
 	if a.group.number != 0 && !a.group.long {
 		return
 	}
-	if a.gap || a.inserts {
+	if a.gap || a.enters {
 		p.gaps(a)
+	}
+	if a.skips || a.mode != snapshot && a.table.skipping.len() > 0 {
+		p.skips(a)
 	}
 	p.visits++
 	p.lists = a.table.near(a, p.lists[:0], old, a.mode != snapshot)
@@ -51,7 +54,11 @@ func (p *Planner) meets(a, b *access) (covers bool) {
 		if disjoint(a.domains, b.domains) {
 			return false
 		}
-		covers = p.locked(a, b)
+		met, known := p.byKeys(a, b)
+		if known && !met && a.mode != define && b.mode != define {
+			return false
+		}
+		covers = p.locked(a, b, met)
 		return covers && a.exact != 0 && a.exact == b.exact && b.mode == exclusive && b.wrote && b.group.over == committed
 	case a.mode == snapshot && b.wrote:
 		if a.columns&b.columns == 0 || disjoint(a.domains, b.domains) {
@@ -67,13 +74,20 @@ func (p *Planner) meets(a, b *access) (covers bool) {
 }
 
 // locked has a lock wait for the end of who held it before. It tells whether b
-// did.
-func (p *Planner) locked(a, b *access) bool {
+// did. met: both locked the same row, for certain.
+func (p *Planner) locked(a, b *access, met bool) bool {
 	last := b.last()
 	if last == nil {
 		return false
 	}
-	first, overlap := p.first(a, b)
+	if b.isHeld(a) {
+		if a.cmd.late { // it will wait at the target, once the other holds its lock there
+			a.cmd.wait(b.cmd, Guessed, WriteWrite, false)
+		}
+		return false
+	}
+	met = met || a.exact != 0 && a.exact == b.exact
+	first, overlap := p.first(a, b, met)
 	if !first || last.sent >= a.cmd.answered && last != b.cmd { // held at the same time: they did not meet
 		return false
 	}
@@ -85,7 +99,7 @@ func (p *Planner) locked(a, b *access) bool {
 	switch {
 	case last.answered <= a.cmd.sent:
 		conf = Proven
-	case !overlap && (why == Barrier || a.exact != 0 && a.exact == b.exact):
+	case !overlap && !a.cmd.late && (why == Barrier || met):
 		conf = Proven
 	}
 	if overlap {
@@ -95,11 +109,11 @@ func (p *Planner) locked(a, b *access) bool {
 	return true
 }
 
-// first tells whether b had its lock before a, if they met. Locks are had in the
+// first tells whether b had its lock before a, if they met; met: they did. Locks are had in the
 // order of the replies; but a command that is a transaction by itself frees its
 // locks before it is answered. Where such a one overlaps with the other, what the
 // other held at its answer tells, or nothing does (open).
-func (p *Planner) first(a, b *access) (first, open bool) {
+func (p *Planner) first(a, b *access, met bool) (first, open bool) {
 	first = b.cmd.answered < a.cmd.answered || b.cmd.answered == a.cmd.answered && b.group.begun < a.group.begun
 	if a.cmd.sent >= b.cmd.answered || b.cmd.sent >= a.cmd.answered {
 		return first, false
@@ -107,8 +121,8 @@ func (p *Planner) first(a, b *access) (first, open bool) {
 	aLast, bLast := a.last(), b.last()
 	aAlone, bAlone := aLast == a.cmd, bLast == b.cmd
 	switch {
-	case !aAlone && !bAlone:
-		return first, false
+	case !aAlone && !bAlone, !met: // or it may be that they did not meet
+		return first, aAlone || bAlone
 	case aAlone && !bAlone && bLast.sent >= a.cmd.answered:
 		return false, false
 	case bAlone && !aAlone && (aLast == nil || aLast.sent >= b.cmd.answered):
@@ -134,7 +148,7 @@ func snapshotOf(a *access) *command {
 // It tells whether it does.
 func (p *Planner) readsFrom(a, b *access) bool {
 	last := b.last()
-	if last == nil || b.group.ended == 0 && b.end == nil || b.group.over == rolledBack && b.end == nil {
+	if last == nil || b.group.ended == 0 && b.end == nil && !b.group.isEnding() || b.group.over == rolledBack && b.end == nil {
 		return false
 	}
 	f := snapshotOf(a)
@@ -153,16 +167,29 @@ func (p *Planner) readsFrom(a, b *access) bool {
 
 // hides has the end of a transaction wait for a snapshot that does not see it.
 func (p *Planner) hides(a, b *access) {
-	if a.group.over != committed && a.end == nil {
-		return
+	if a.group.over == committed || a.end != nil {
+		p.hide(a, b)
 	}
+}
+
+func (p *Planner) hide(a, b *access) {
 	last := a.last()
 	f := snapshotOf(b)
 	seen, conf, _ := p.sees(f, a)
 	if seen {
 		return
 	}
-	last.wait(f, conf, ReadWrite, f.answered == never || f.answered-f.sent > longRead && last.sent < f.answered)
+	if p.live && conf != Proven && !f.ambiguous {
+		f.ambiguous = true
+		p.stats.Ambiguous++
+	}
+	last.wait(f, conf, ReadWrite, hidesBriefly(f, last))
+}
+
+// hidesBriefly tells whether it is enough that a snapshot's command was sent, for a
+// command that it is not to see.
+func hidesBriefly(f, last *command) bool {
+	return f.answered == never || f.answered-f.sent > longRead && last.sent < f.answered
 }
 
 // longRead is how long a read may take, in nanoseconds, and still be waited for
@@ -172,6 +199,9 @@ const longRead = 50_000_000
 // sees tells whether a snapshot sees what an access wrote, and when that is taken
 // to have been committed.
 func (p *Planner) sees(f *command, b *access) (seen bool, conf Confidence, at int64) {
+	if p.live {
+		return p.seesLive(f, b)
+	}
 	last := b.last()
 	done := last.answered
 	at = done

@@ -86,7 +86,10 @@ type Step struct {
 	// Apart: no Fence waits for it. It belongs to a transaction, or is a command,
 	// that takes long.
 	Apart bool
-	Waits []Wait
+	// Answered: its recorded reply comes right behind it. (Of a Live; a Planner's
+	// always do.)
+	Answered bool
+	Waits    []Wait
 	// Guesses are the unproven places of what the command reads or locks, in the
 	// order of time: those that it saw come first.
 	Guesses []session.Guess

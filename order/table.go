@@ -42,8 +42,9 @@ type table struct {
 
 	all    bucket
 	lenses []lens
-	// inserted are the accesses whose rows are new, locked those that lock gaps.
-	inserted, locked list
+	// inserted are the accesses that bring rows to a place, locked those that lock
+	// gaps, skipping those that depend on what is locked.
+	inserted, locked, skipping list
 	// kept are the accesses of groups that are not held to their end.
 	kept []*access
 }
@@ -171,10 +172,14 @@ func mix(h, v uint64) uint64 {
 
 // add takes note of an access.
 func (t *table) add(a *access) {
-	if a.inserts {
+	if a.enters {
 		t.inserted.add(a)
-	} else if a.gap {
+	}
+	if a.gap {
 		t.locked.add(a)
+	}
+	if a.skips {
+		t.skipping.add(a)
 	}
 	if a.group.long {
 		t.kept = append(t.kept, a)
@@ -373,6 +378,7 @@ func (t *table) sweep(old uint64) {
 	t.all.trim(old)
 	t.inserted.trim(old)
 	t.locked.trim(old)
+	t.skipping.trim(old)
 	for i := range t.lenses {
 		l := &t.lenses[i]
 		l.loose.trim(old)
