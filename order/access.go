@@ -83,15 +83,33 @@ func (a *access) locks(b *access) bool {
 type list struct {
 	items []*access
 	head  int
+	// spans, where they are kept, hold for each item between which values its rows
+	// are in the last column of a lens: most can be passed over without a look.
+	spans []span
 }
+
+// span is a range of values, both ends included.
+type span struct{ lo, hi int64 }
+
+// anywhere is every value.
+var anywhere = span{-1 << 63, 1<<63 - 1}
 
 func (l *list) add(a *access) {
 	if l.head > 32 && l.head > len(l.items)/2 {
 		n := copy(l.items, l.items[l.head:])
 		clear(l.items[n:])
+		if l.spans != nil {
+			l.spans = l.spans[:copy(l.spans, l.spans[l.head:])]
+		}
 		l.items, l.head = l.items[:n], 0
 	}
 	l.items = append(l.items, a)
+}
+
+// addSpan adds an access whose rows lie in a span. All of a list are added so.
+func (l *list) addSpan(a *access, s span) {
+	l.add(a)
+	l.spans = append(l.spans, s)
 }
 
 func (l *list) len() int { return len(l.items) - l.head }
@@ -113,6 +131,14 @@ func (b *bucket) add(a *access) {
 		b.reads.add(a)
 	} else {
 		b.locks.add(a)
+	}
+}
+
+func (b *bucket) addSpan(a *access, s span) {
+	if a.mode == snapshot {
+		b.reads.addSpan(a, s)
+	} else {
+		b.locks.addSpan(a, s)
 	}
 }
 

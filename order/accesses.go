@@ -55,7 +55,7 @@ func (p *Planner) statementAccesses(m *member, c *command, s *sqltext.Shape, b *
 	if s.UserLock.Kind != sqltext.Absent || s.Frees {
 		p.userLock(m, c, s, r)
 	}
-	if isLockError(failed) || failed != nil && s.Class == sqltext.DDL {
+	if isLockError(failed) {
 		return // it got no locks
 	}
 	g := c.group
@@ -93,11 +93,11 @@ func isLockError(e *session.Error) bool {
 
 // tableAccess takes note of what a statement did to one table.
 func (p *Planner) tableAccess(m *member, c *command, s *sqltext.Shape, bt *boundTable, r *session.Result, failed *session.Error) {
-	a := &access{group: c.group, cmd: c, table: bt.table, columns: bt.changes}
+	a := p.slabs.access(access{group: c.group, cmd: c, table: bt.table, columns: bt.changes})
 	writes := bt.ref.Role&sqltext.Writes != 0
 	switch {
 	case s.Class == sqltext.DDL:
-		a.mode, a.wrote = define, true
+		a.mode, a.wrote = define, failed == nil
 		a.end = c
 		p.keep(a)
 		return
@@ -130,7 +130,8 @@ func (p *Planner) tableAccess(m *member, c *command, s *sqltext.Shape, bt *bound
 		p.inserted(c, bt, a, r)
 		return
 	}
-	a.domains = c.domains(bt)
+	var room [8]domain
+	a.domains = p.slabs.keepDomains(c.domains(room[:0], bt))
 	if a.mode != snapshot {
 		a.domains = bt.table.looked(a.domains)
 	}
@@ -187,11 +188,19 @@ func (p *Planner) keep(a *access) {
 	if p.options.Mode == Table {
 		a.domains = nil
 	}
+	if p.asked != nil {
+		a.table.key(a)
+		*p.asked = append(*p.asked, a)
+		return
+	}
 	a.group.accesses = append(a.group.accesses, a)
 	a.group.wrote = a.group.wrote || a.wrote
 	a.table.key(a)
 	if a.mode != snapshot && a.cmd.answered != never {
 		p.tighten(a)
+	}
+	if a.group.live && len(a.group.accesses) > maxRemembered {
+		return // the locks at the target must do
 	}
 	a.table.add(a)
 }
@@ -211,9 +220,10 @@ func (p *Planner) inserted(c *command, bt *boundTable, all *access, r *session.R
 	if s := p.options.Schema; s != nil && s.Increment > 1 {
 		step = s.Increment
 	}
+	var room [16]domain
 	for _, row := range in.Rows {
 		a := *all
-		a.columns = allColumns
+		a.columns, a.domains = allColumns, room[:0]
 		given := false
 		for i, v := range row {
 			if i >= len(bt.inserted) || bt.inserted[i] < 0 {
@@ -231,16 +241,17 @@ func (p *Planner) inserted(c *command, bt *boundTable, all *access, r *session.R
 			made += step
 		}
 		sortDomains(a.domains)
-		b := a
-		p.keep(&b)
+		a.domains = p.slabs.keepDomains(a.domains)
+		b := p.slabs.access(a)
+		p.keep(b)
 		if p.options.Digests && b.exact != 0 && b.wrote {
 			for i, v := range row {
 				if i < len(bt.inserted) && bt.inserted[i] >= 0 {
-					p.literal(c, &b, uint8(bt.inserted[i]), v)
+					p.literal(c, b, uint8(bt.inserted[i]), v)
 				}
 			}
 		}
-		p.follow(&b, inserts)
+		p.follow(b, inserts)
 	}
 }
 
@@ -253,10 +264,9 @@ func sortDomains(list []domain) {
 	slices.SortFunc(list, func(a, b domain) int { return cmp.Compare(a.column, b.column) })
 }
 
-// domains returns which rows of a table a command's conditions allow, before and
+// domains appends which rows of a table a command's conditions allow, before and
 // after what it assigns.
-func (c *command) domains(bt *boundTable) []domain {
-	var list []domain
+func (c *command) domains(list []domain, bt *boundTable) []domain {
 	for i := range bt.terms {
 		t := &bt.terms[i]
 		d, ok := c.term(t)

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"myreplay/schema"
 	"myreplay/session"
@@ -73,6 +75,15 @@ func benchEvents(sessions, transactions, rows int) (list []session.Event, statem
 	return list, statements
 }
 
+// cpuTime is how long the process has used processors.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 // BenchmarkPlan gives the cost of planning a statement.
 func BenchmarkPlan(b *testing.B) {
 	for _, c := range []struct{ sessions, rows int }{{16, 1000}, {16, 100_000}, {64, 1000}, {64, 100_000}} {
@@ -80,6 +91,7 @@ func BenchmarkPlan(b *testing.B) {
 		b.Run(fmt.Sprintf("%dsessions/%drows", c.sessions, c.rows), func(b *testing.B) {
 			b.ReportAllocs()
 			var stats Stats
+			before := cpuTime()
 			for b.Loop() {
 				tables, _ := schema.Read(strings.NewReader(benchSchema))
 				p := NewPlanner(Options{Mode: Row, Schema: tables})
@@ -95,6 +107,7 @@ func BenchmarkPlan(b *testing.B) {
 				stats = p.Stats()
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*statements), "ns/statement")
+			b.ReportMetric(float64((cpuTime()-before).Nanoseconds())/float64(b.N*statements), "cpu-ns/statement")
 			b.ReportMetric(float64(stats.Waits[Proven]+stats.Waits[Guessed])/float64(statements), "waits/statement")
 		})
 	}

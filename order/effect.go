@@ -25,11 +25,12 @@ func (p *Planner) read(m *member, c *command) {
 	switch e.Kind {
 	case session.Query, session.Find, session.Insert, session.Update, session.Delete, session.View:
 		shapes, literals := p.shaper.Shapes(e.SQL, p.dialects.Options(m.id))
-		c.what = effect{shapes: shapes, text: e.SQL, schema: m.schema}
+		c.what = effect{text: e.SQL, schema: m.schema, shapes: take(&p.slabs.shapes, len(shapes), slabValues)}
+		copy(c.what.shapes, shapes)
 		if needsValues(shapes) {
-			c.what.literals = append([]sqltext.LiteralToken(nil), literals...)
+			c.what.literals = take(&p.slabs.literals, len(literals), slabValues)
+			copy(c.what.literals, literals)
 		}
-		c.what.shapes = append([]*sqltext.Shape(nil), shapes...)
 		p.named(m, c)
 	case session.Prepare:
 		p.prepare(m, c)

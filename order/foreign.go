@@ -128,7 +128,7 @@ func carry(a *access, ours, theirs []uint8) (list []domain) {
 
 // also takes note of an access that another brings about.
 func (p *Planner) also(a *access, t *table, m mode, wrote bool, domains []domain) {
-	b := &access{group: a.group, cmd: a.cmd, table: t, mode: m, wrote: wrote, columns: allColumns, domains: domains, end: a.end}
+	b := p.slabs.access(access{group: a.group, cmd: a.cmd, table: t, mode: m, wrote: wrote, columns: allColumns, domains: domains, end: a.end})
 	t.key(b)
 	b.gap = m == exclusive && !t.isUnique(b) && b.locksGaps(a.group.session, true)
 	p.keep(b)

@@ -30,6 +30,9 @@ type command struct {
 	// ambiguous: a change was being committed while it read a snapshot.
 	holds, late, handed, ambiguous bool
 	handedAt                       int64
+	// since is when its wait was last found to be right, and renewals how often.
+	since    int64
+	renewals int
 }
 
 // point is where the snapshot of a reading command is taken to lie: as long before

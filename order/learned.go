@@ -18,8 +18,9 @@ type Learned struct {
 	Passes int      `json:"passes"`
 	List   []Lesson `json:"lessons"`
 
-	index map[place]bool
-	reads map[uint64][]int // by reading session: places in List, by Seq
+	places map[place]int // in List; nil: not known
+	index  map[place]bool
+	reads  map[uint64][]int // by reading session: places in List, by Seq
 }
 
 // Lesson says that the recorded command Seq of Session saw, or did not see, the
@@ -37,19 +38,25 @@ type place struct{ session, seq, other, otherSeq uint64 }
 
 // Set adds a lesson, or changes it.
 func (l *Learned) Set(n Lesson) {
-	for i := range l.List {
-		if m := &l.List[i]; m.Session == n.Session && m.Seq == n.Seq && m.Other == n.Other && m.OtherSeq == n.OtherSeq {
-			m.Seen = n.Seen
-			l.index = nil
-			return
+	k := place{n.Session, n.Seq, n.Other, n.OtherSeq}
+	if l.places == nil {
+		l.places = map[place]int{}
+		for i, m := range l.List {
+			l.places[place{m.Session, m.Seq, m.Other, m.OtherSeq}] = i
 		}
 	}
-	l.List = append(l.List, n)
 	l.index = nil
+	if i, known := l.places[k]; known {
+		l.List[i].Seen = n.Seen
+		return
+	}
+	l.places[k] = len(l.List)
+	l.List = append(l.List, n)
 }
 
 // prepare makes the index.
 func (l *Learned) prepare() {
+	l.places = nil
 	slices.SortStableFunc(l.List, func(a, b Lesson) int {
 		if a.Session != b.Session {
 			if a.Session < b.Session {

@@ -318,6 +318,7 @@ func (l *Live) begin(m *member, c *command) {
 	}
 	g.inside = g.inside || m.isIn() || m.manual || c.opens()
 	if c.holds && c.answered == never {
+		c.since = c.sent
 		l.held = append(l.held, c)
 	}
 }
@@ -327,8 +328,15 @@ func (l *Live) begin(m *member, c *command) {
 func (l *Live) expire() error {
 	for len(l.held) > 0 {
 		c := l.held[0]
-		if !c.handed && l.p.now-c.sent <= l.window && l.p.bytes <= l.p.options.HoldBytes {
+		full := l.p.bytes > l.p.options.HoldBytes
+		if !c.handed && l.p.now-c.since <= l.window && !full {
 			return nil
+		}
+		if !c.handed && !full && c.renewals < maxRenewals && l.p.isBlocked(c) {
+			c.since = l.p.now
+			c.renewals++
+			l.held = append(l.held[1:], c)
+			continue
 		}
 		if err := l.force(c); err != nil {
 			return err
@@ -336,6 +344,10 @@ func (l *Live) expire() error {
 	}
 	return nil
 }
+
+// maxRenewals is for how many windows a command waits that is surely held up by
+// another's lock.
+const maxRenewals = 60
 
 // force hands on the first of the commands that wait for a reply, without it.
 func (l *Live) force(c *command) error {

@@ -63,12 +63,16 @@ func (l *Live) hand(m *member, c *command) error {
 		p.accesses(m, c, nil)
 	}
 	l.relate(m, c)
+	if n := len(g.accesses); n > maxRemembered {
+		clear(g.accesses[maxRemembered:])
+		g.accesses = g.accesses[:maxRemembered]
+	}
 	p.finishStep(c, 0)
 	p.numbers++
 	p.stats.Steps++
 	ends := g.inside && c == g.last && (g.ended != 0 || c.isEnd())
 	s := c.step
-	s.Number, s.Answered = p.numbers, c.reply != nil
+	s.Number, s.Answered, s.Free = p.numbers, c.reply != nil, !c.holds
 	s.Begins, s.Inside, s.Ends = g.inside && c == g.first, g.inside, ends
 	c.handed, c.handedAt, m.line.last = true, p.now, c
 	if err := l.emit(c.event, s); err != nil {
@@ -87,6 +91,10 @@ func (l *Live) hand(m *member, c *command) error {
 	c.forget()
 	return l.emit(r, nil)
 }
+
+// maxRemembered is how many rows and ranges are remembered of a transaction that is
+// open.
+const maxRemembered = 1 << 16
 
 // liveSweep is after how many steps what is finished is forgotten.
 const liveSweep = 2048
@@ -284,4 +292,37 @@ func (b *access) isHeld(a *access) bool {
 func (g *group) isEnding() bool {
 	last := g.last
 	return g.live && last.answered == never && (last.isEnd() || last.late && !g.inside)
+}
+
+// isBlocked tells whether a command that was not answered is surely held up by
+// the lock of a transaction that is open: so nothing of it has happened yet.
+func (p *Planner) isBlocked(c *command) bool {
+	for _, s := range c.what.shapes {
+		if b := p.bind(s, c.what.schema); b.coarse || s.Class == sqltext.DDL || s.UserLock.Kind != sqltext.Absent || s.Frees {
+			return false
+		}
+	}
+	var list []*access
+	p.asked = &list
+	p.accesses(c.group.session, c, nil)
+	p.asked, c.noted = nil, false
+	return slices.ContainsFunc(list, p.isTaken)
+}
+
+// isTaken tells whether the row of an access is surely locked by another
+// transaction.
+func (p *Planner) isTaken(a *access) bool {
+	if a.exact == 0 || a.mode == snapshot {
+		return false
+	}
+	p.lists = a.table.near(a, p.lists[:0], 0, false)
+	for _, list := range p.lists {
+		for _, b := range list.items[list.head:] {
+			g := b.group
+			if b.exact == a.exact && a.locks(b) && b.end == nil && g.ended == 0 && g.session != a.group.session && g.inside && b.cmd.answered != never {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -14,7 +14,7 @@ const (
 	// None: each session keeps its own order, nothing more.
 	None Mode = iota
 	// Commit: a transaction begins once all are over that had ended before it
-	// began, and transactions that wrote end in the recorded order.
+	// began.
 	Commit
 	// Table: as Row, but a table is taken for one row.
 	Table
@@ -64,6 +64,8 @@ type Options struct {
 	// compared with those of values that were written.
 	Digests bool
 	Seed    uint64
+	// Doubts: Planner.Doubts is of use.
+	Doubts bool
 	// Window, Hold and HoldBytes: 0 stands for the defaults.
 	Window, Hold, HoldBytes int
 	// HoldTime is how long, in recorded nanoseconds, a transaction may be held

@@ -40,6 +40,7 @@ func (p *Planner) emit(g *group, emit func(session.Event, *Step) error) error {
 // placed takes note of a group that was handed on.
 func (p *Planner) placed(g *group) {
 	p.bytes -= g.bytes
+	p.slabs.reuse(g.events)
 	g.bytes, g.events, g.shown = 0, nil, p.events
 	if g.long {
 		g.accesses = nil // tables have them

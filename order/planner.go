@@ -19,6 +19,8 @@ type Planner struct {
 	members  map[uint64]*member
 	tables   map[string]*table
 	bindings map[binding]*bound
+	// doubts are, for a command, the guesses about the writes that it sees.
+	doubts map[named][]Lesson
 	// least is how long commands of a shape took at least.
 	least map[*sqltext.Shape]int64
 	stats Stats
@@ -34,14 +36,15 @@ type Planner struct {
 	swept   uint64
 	visits  uint64
 	lists   []*list
-	steps   []Step
+	slabs   slabs
 	// barrier is the latest command that all wait for that come after it.
 	barrier  *command
 	sessions int
 	// enders are the groups whose end was sent and not answered.
 	enders []*group
-	ends   []placed // the ends of groups, in their order (Commit)
-	live   bool     // it serves a Live
+	ends   []placed   // the ends of groups, in their order (Commit)
+	live   bool       // it serves a Live
+	asked  *[]*access // not nil: accesses are not kept, but put there
 }
 
 // placed is when a group ended and which number its last step has.
@@ -149,10 +152,11 @@ func (p *Planner) hold(g *group, h held) {
 
 // command takes a command.
 func (p *Planner) command(m *member, e *session.Command) {
-	c := &command{event: e, step: p.step(e), sent: e.End, answered: never}
+	c := &take(&p.slabs.commands, 1, slabItems)[0]
+	*c = command{event: e, step: p.step(e), sent: e.End, answered: never}
 	g := m.open
 	if g == nil {
-		g = &group{session: m, begun: p.events, at: e.At, first: c}
+		g = &group{session: m, begun: p.events, at: e.At, first: c, events: p.slabs.events()}
 		m.open = g
 		p.open.add(g)
 	}
@@ -173,15 +177,8 @@ func (p *Planner) command(m *member, e *session.Command) {
 	}
 }
 
-// stepSlab is how many steps are made at once.
-const stepSlab = 64
-
 func (p *Planner) step(e *session.Command) *Step {
-	if len(p.steps) == 0 {
-		p.steps = make([]Step, stepSlab)
-	}
-	s := &p.steps[0]
-	p.steps = p.steps[1:]
+	s := &take(&p.slabs.steps, 1, slabItems)[0]
 	s.Session, s.Seq = e.ID, e.Seq
 	return s
 }

@@ -21,6 +21,10 @@ type trial struct {
 	guesses []session.Guess
 	first   int // how many of them it saw then
 	tries   int
+	// doubts are the guesses about the writes that it sees; the first doubted of
+	// them have been tried.
+	doubts  []Lesson
+	doubted int
 	over    bool
 }
 
@@ -33,15 +37,15 @@ func NewRefiner(l *Learned) *Refiner {
 func (r *Refiner) Learned() *Learned { return r.learned }
 
 // Differs tells that the answer to a command differed in the pass that has just
-// ended. guesses are those of its Step.
-func (r *Refiner) Differs(id, seq uint64, guesses []session.Guess) {
-	if len(guesses) == 0 {
+// ended. guesses are those of its Step, doubts those of Planner.Doubts.
+func (r *Refiner) Differs(id, seq uint64, guesses []session.Guess, doubts []Lesson) {
+	if len(guesses) == 0 && len(doubts) == 0 {
 		return
 	}
 	k := named{id, seq}
 	t := r.trials[k]
 	if t == nil {
-		t = &trial{guesses: append([]session.Guess(nil), guesses...)}
+		t = &trial{guesses: append([]session.Guess(nil), guesses...), doubts: append([]Lesson(nil), doubts...)}
 		for _, g := range guesses {
 			if g.Seen {
 				t.first++
@@ -56,23 +60,43 @@ func (r *Refiner) Differs(id, seq uint64, guesses []session.Guess) {
 // one. 0: there is nothing more to try.
 func (r *Refiner) Next() (changed int) {
 	for _, k := range r.pending {
-		t := r.trials[k]
-		if t.over {
-			continue
-		}
-		seen, ok := t.next()
-		if !ok {
-			seen, t.over = t.first, true // nothing helped: as it was
-		} else {
+		if t := r.trials[k]; !t.over && r.try(k, t) {
 			changed++
-		}
-		for i, g := range t.guesses {
-			r.learned.Set(Lesson{Session: k.session, Seq: k.seq, Other: g.Session, OtherSeq: g.Seq, Seen: i < seen})
 		}
 	}
 	r.pending = r.pending[:0]
 	r.learned.Passes++
 	return changed
+}
+
+// try gives a command that differs another place, then the writes that it sees;
+// false: all was tried.
+func (r *Refiner) try(k named, t *trial) bool {
+	if seen, ok := t.next(); ok {
+		r.place(k, t, seen)
+		return true
+	}
+	if t.doubted == 0 {
+		r.place(k, t, t.first) // nothing helped: as it was
+	} else {
+		r.learned.Set(t.doubts[t.doubted-1])
+	}
+	if t.doubted == len(t.doubts) {
+		t.over = true
+		return false
+	}
+	n := t.doubts[t.doubted]
+	n.Seen = !n.Seen
+	r.learned.Set(n)
+	t.doubted++
+	return true
+}
+
+// place has a command see the first of its guesses.
+func (r *Refiner) place(k named, t *trial, seen int) {
+	for i, g := range t.guesses {
+		r.learned.Set(Lesson{Session: k.session, Seq: k.seq, Other: g.Session, OtherSeq: g.Seq, Seen: i < seen})
+	}
 }
 
 // next returns how many of the guesses are to be seen in the next try: one more

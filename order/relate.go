@@ -1,5 +1,7 @@
 package order
 
+import "myreplay/sqltext"
+
 // relation of one access to those that met the same rows: the three edges of
 // "sandwich" ordering. A lock waits for the end of who held it before
 // (write-write); a snapshot waits for the transactions that it saw (write-read);
@@ -20,9 +22,13 @@ func (p *Planner) relate(a *access, old uint64) {
 	}
 	p.visits++
 	p.lists = a.table.near(a, p.lists[:0], old, a.mode != snapshot)
-	floor := int64(0)
+	floor, at := int64(0), a.table.span
 	for _, l := range p.lists {
+		spans := l.spans
 		for i := len(l.items) - 1; i >= l.head; i-- {
+			if spans != nil && (spans[i].hi < at.lo || at.hi < spans[i].lo) {
+				continue
+			}
 			b := l.items[i]
 			if b.cmd.answered < floor && b.cmd.answered != never {
 				break
@@ -87,7 +93,10 @@ func (p *Planner) locked(a, b *access, met bool) bool {
 		return false
 	}
 	met = met || a.exact != 0 && a.exact == b.exact
-	first, overlap := p.first(a, b, met)
+	first, sure := p.first(a, b, met)
+	if !first && sure == Guessed {
+		a.cmd.guess(b.cmd, false, b.cmd.answered)
+	}
 	if !first || last.sent >= a.cmd.answered && last != b.cmd { // held at the same time: they did not meet
 		return false
 	}
@@ -97,43 +106,74 @@ func (p *Planner) locked(a, b *access, met bool) bool {
 	}
 	conf := Guessed
 	switch {
-	case last.answered <= a.cmd.sent:
+	case last.answered <= a.cmd.sent, sure == Proven && (why == Barrier || met):
 		conf = Proven
-	case !overlap && !a.cmd.late && (why == Barrier || met):
-		conf = Proven
-	}
-	if overlap {
+	case sure == Inferred:
+		conf = Inferred
+	case sure == Guessed:
 		a.cmd.guess(b.cmd, true, b.cmd.answered)
 	}
 	a.cmd.wait(last, conf, why, false)
 	return true
 }
 
-// first tells whether b had its lock before a, if they met; met: they did. Locks are had in the
-// order of the replies; but a command that is a transaction by itself frees its
-// locks before it is answered. Where such a one overlaps with the other, what the
-// other held at its answer tells, or nothing does (open).
-func (p *Planner) first(a, b *access, met bool) (first, open bool) {
+// first tells whether b had its lock before a, if they met, and how sure that is;
+// met: they did. Locks are had in the order of the replies; but a command that is a
+// transaction by itself frees its locks before it is answered. Where such a one
+// overlaps with the other, what the other held at its answer tells, or whether a
+// table was there, or nothing does.
+func (p *Planner) first(a, b *access, met bool) (first bool, sure Confidence) {
 	first = b.cmd.answered < a.cmd.answered || b.cmd.answered == a.cmd.answered && b.group.begun < a.group.begun
 	if a.cmd.sent >= b.cmd.answered || b.cmd.sent >= a.cmd.answered {
-		return first, false
+		return first, Proven
+	}
+	if made, known := existed(b, a); known {
+		return made, Inferred
+	} else if made, known = existed(a, b); known {
+		return !made, Inferred
 	}
 	aLast, bLast := a.last(), b.last()
 	aAlone, bAlone := aLast == a.cmd, bLast == b.cmd
+	defines := a.mode == define || b.mode == define
 	switch {
-	case !aAlone && !bAlone, !met: // or it may be that they did not meet
-		return first, aAlone || bAlone
+	case !aAlone && !bAlone:
+		return first, Proven
+	case !met && !defines: // or it may be that they did not meet
+		return first, Guessed
 	case aAlone && !bAlone && bLast.sent >= a.cmd.answered:
-		return false, false
+		return false, Proven
 	case bAlone && !aAlone && (aLast == nil || aLast.sent >= b.cmd.answered):
-		return true, false
+		return true, Proven
+	}
+	if defines { // those that come while a definition waits wait behind it
+		first = b.cmd.sent < a.cmd.sent
 	}
 	if seen, known := p.options.Learned.saw(a.cmd, b.cmd); known {
 		first = seen
 	} else if seen, known = p.options.Learned.saw(b.cmd, a.cmd); known {
 		first = !seen
 	}
-	return first, true
+	return first, Guessed
+}
+
+// errNoTable: there is no such table.
+const errNoTable = 1146
+
+// existed tells by whether the other found the table if a definition, CREATE or
+// DROP, came before it.
+func existed(d, other *access) (before, known bool) {
+	if d.mode != define || other.mode == define || d.cmd.reply == nil || d.cmd.reply.Err() != nil || other.cmd.reply == nil || len(d.cmd.what.shapes) != 1 {
+		return false, false
+	}
+	err := other.cmd.reply.Err()
+	missing := err != nil && err.Code == errNoTable
+	switch d.cmd.what.shapes[0].Verb {
+	case sqltext.Create:
+		return !missing, missing || err == nil
+	case sqltext.Drop:
+		return true, missing
+	}
+	return false, false
 }
 
 // snapshotOf returns the command that took the snapshot that an access reads.
@@ -153,6 +193,9 @@ func (p *Planner) readsFrom(a, b *access) bool {
 	}
 	f := snapshotOf(a)
 	if f.step.Number != 0 { // of a long transaction: it has its place
+		if seen, conf, at := p.sees(f, b); p.live && conf != Proven {
+			a.cmd.guess(last, seen, at)
+		}
 		return false
 	}
 	seen, conf, at := p.sees(f, b)
@@ -161,6 +204,7 @@ func (p *Planner) readsFrom(a, b *access) bool {
 	}
 	if seen {
 		f.wait(last, conf, WriteRead, false)
+		p.doubt(a.cmd, b.cmd)
 	}
 	return seen
 }

@@ -89,7 +89,9 @@ type Step struct {
 	// Answered: its recorded reply comes right behind it. (Of a Live; a Planner's
 	// always do.)
 	Answered bool
-	Waits    []Wait
+	// Free: it locks and changes no rows. (Of a Live.)
+	Free  bool
+	Waits []Wait
 	// Guesses are the unproven places of what the command reads or locks, in the
 	// order of time: those that it saw come first.
 	Guesses []session.Guess

@@ -45,6 +45,9 @@ type table struct {
 	// inserted are the accesses that bring rows to a place, locked those that lock
 	// gaps, skipping those that depend on what is locked.
 	inserted, locked, skipping list
+	// span is where the access lies that near was asked about last, for lists with
+	// spans.
+	span span
 	// kept are the accesses of groups that are not held to their end.
 	kept []*access
 }
@@ -311,19 +314,28 @@ func spreadSet(cells []uint64, d *domain, shift int) ([]uint64, bool) {
 	return cells, true
 }
 
+// span returns where an access lies in the lens's last column.
+func (l *lens) span(a *access) span {
+	if d := a.find(l.columns[len(l.columns)-1]); d != nil && d.kind == number {
+		return span{d.lo, d.hi}
+	}
+	return anywhere
+}
+
 func (l *lens) add(a *access, cells []uint64) {
 	cells, ok := l.cells(a, cells)
 	if !ok {
 		l.loose.add(a)
 		return
 	}
+	s := l.span(a)
 	for _, c := range cells {
 		b := l.buckets[c]
 		if b == nil {
 			b = &bucket{}
 			l.buckets[c] = b
 		}
-		b.add(a)
+		b.addSpan(a, s)
 	}
 }
 
@@ -351,6 +363,7 @@ func (t *table) near(a *access, dst []*list, old uint64, reads bool) []*list {
 		return t.all.append(dst, reads)
 	}
 	l := &t.lenses[best]
+	t.span = l.span(a)
 	for _, c := range chosen[:n] {
 		if b := l.buckets[c]; b != nil {
 			dst = b.append(dst, reads)

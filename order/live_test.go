@@ -1,0 +1,105 @@
+package order
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/datadriven"
+
+	"myreplay/schema"
+	"myreplay/session"
+)
+
+// TestLive runs the scripts in testdata/live: those of TestPlan, and lines "tick
+// TIME". What comes out are the commands with the time at which they are handed
+// on.
+func TestLive(t *testing.T) {
+	datadriven.Walk(t, "testdata/live", func(t *testing.T, path string) {
+		tables := &schema.Schema{}
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			switch d.Cmd {
+			case "schema":
+				var err error
+				if tables, err = schema.Read(strings.NewReader(d.Input)); err != nil {
+					return err.Error() + "\n"
+				}
+				return ""
+			case "live":
+				return live(t, d, tables)
+			}
+			return "unknown command " + d.Cmd + "\n"
+		})
+	})
+}
+
+func live(t *testing.T, d *datadriven.TestData, tables *schema.Schema) string {
+	o, window := Options{Mode: Row, Schema: tables}, time.Hour
+	for _, a := range d.CmdArgs {
+		n, err := strconv.Atoi(a.Vals[0])
+		if err != nil {
+			return err.Error()
+		}
+		switch a.Key {
+		case "window":
+			window = time.Duration(n) * time.Microsecond
+		case "bytes":
+			o.HoldBytes = n
+		}
+	}
+	var ticks []int64
+	var lines []string
+	for _, line := range strings.Split(d.Input, "\n") {
+		if at, ok := strings.CutPrefix(line, "tick "); ok {
+			n, err := strconv.ParseInt(at, 10, 64)
+			if err != nil {
+				return err.Error()
+			}
+			ticks = append(ticks, n*1000)
+			continue
+		}
+		lines = append(lines, line)
+	}
+	l := NewLive(o, window)
+	var b strings.Builder
+	now := int64(0)
+	emit := func(e session.Event, s *Step) error {
+		if c, ok := e.(*session.Command); ok {
+			text := strings.TrimSuffix(stepLine(c, s), "\n")
+			if s.Answered {
+				text = strings.Replace(text, string(c.SQL), string(c.SQL)+"  (answered)", 1)
+			}
+			fmt.Fprintf(&b, "at %d: %s\n", now/1000, text)
+		}
+		return nil
+	}
+	for _, e := range script(t, strings.Join(lines, "\n")) {
+		_, at := e.Key()
+		for len(ticks) > 0 && ticks[0] <= at {
+			now = ticks[0]
+			if err := l.Tick(now, emit); err != nil {
+				return err.Error()
+			}
+			ticks = ticks[1:]
+		}
+		now = at
+		if err := l.See(e, emit); err != nil {
+			return err.Error()
+		}
+	}
+	for _, now = range ticks {
+		if err := l.Tick(now, emit); err != nil {
+			return err.Error()
+		}
+	}
+	b.WriteString("end\n")
+	if err := l.Flush(emit); err != nil {
+		return err.Error()
+	}
+	if n := l.Stats().Late; n > 0 {
+		fmt.Fprintf(&b, "%d late\n", n)
+	}
+	return b.String()
+}

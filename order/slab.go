@@ -1,0 +1,68 @@
+package order
+
+import "myreplay/sqltext"
+
+// The sizes of slabs: things that live about as long as each other are made many
+// at a time.
+const (
+	slabItems  = 64
+	slabValues = 1024
+)
+
+// slabs make what a plan is made of.
+type slabs struct {
+	steps    []Step
+	commands []command
+	accesses []access
+	domains  []domain
+	literals []sqltext.LiteralToken
+	shapes   []*sqltext.Shape
+	spare    [][]held
+}
+
+// take returns the first n items of a slab, which it renews when it has fewer.
+func take[T any](slab *[]T, n, size int) []T {
+	if len(*slab) < n {
+		*slab = make([]T, max(size, n))
+	}
+	s := (*slab)[:n:n]
+	*slab = (*slab)[n:]
+	return s
+}
+
+func (s *slabs) access(a access) *access {
+	p := &take(&s.accesses, 1, slabItems)[0]
+	*p = a
+	return p
+}
+
+// keepDomains returns a copy of a list of domains.
+func (s *slabs) keepDomains(list []domain) []domain {
+	if len(list) == 0 {
+		return nil
+	}
+	kept := take(&s.domains, len(list), slabItems)
+	copy(kept, list)
+	return kept
+}
+
+// maxSpare is how many lists of events are kept for use again, and how long each
+// may be.
+const maxSpare = 256
+
+// events returns an empty list for a group's events.
+func (s *slabs) events() []held {
+	if n := len(s.spare); n > 0 {
+		list := s.spare[n-1]
+		s.spare = s.spare[:n-1]
+		return list
+	}
+	return nil
+}
+
+// reuse takes a list of events back, which holds none any more.
+func (s *slabs) reuse(list []held) {
+	if cap(list) > 0 && cap(list) <= maxSpare && len(s.spare) < maxSpare {
+		s.spare = append(s.spare, list[:0])
+	}
+}
