@@ -78,6 +78,7 @@ type Server struct {
 	mu         sync.Mutex
 	collations map[string]uint16 // ids by name; nil: not asked yet
 	own        []netip.AddrPort  // of its connections
+	kind       kind
 }
 
 // idleTime is how long the connection stays open between two calls.

@@ -64,6 +64,10 @@ func (u *runner) await(r *ruled) bool {
 	s.mu.Unlock()
 	stats := &u.r.stats
 	stats.Blocked.Add(1)
+	if u.r.options.Live { // it counts as late
+		u.box.stuck(true)
+		defer u.box.stuck(false)
+	}
 	ok := true
 	for more := true; ok && more; {
 		more, ok = u.sleep()

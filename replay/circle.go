@@ -48,10 +48,13 @@ type edge struct {
 	firm order.Confidence
 }
 
-// edges returns whom a waiting runner waits for, each once. The scheduler is
-// locked.
+// edges returns whom a runner waits for, here, or at the target as far as that is
+// known, each once. The scheduler is locked.
 func (s *scheduler) edges(u *runner) (list []edge) {
 	h := &u.hold
+	if h.step == nil {
+		return s.lockEdges(u)
+	}
 	for i := range h.step.Waits {
 		w := &h.step.Waits[i]
 		if h.isDropped(i) || s.met(w) {
@@ -118,7 +121,7 @@ func (s *scheduler) circle(list []*runner) []*runner {
 		for _, e := range s.edges(u) {
 			v := e.to
 			switch {
-			case v.hold.step == nil: // it is not waiting
+			case v.hold.step == nil && len(s.asking.locks[v]) == 0: // it is not waiting
 			case v.hold.seen != s.round:
 				if c := follow(v); c != nil {
 					return c
@@ -151,7 +154,7 @@ func (s *scheduler) untangle(list []*runner) (done bool) {
 			return done
 		}
 		done = true
-		if !s.cut(c, order.Guessed) && !s.cut(c, order.Inferred) {
+		if !s.cut(c, order.Guessed) && !s.cut(c, order.Inferred) && !(s.r.options.Live && s.cut(c, order.Proven)) {
 			s.contradiction(c)
 			return true
 		}

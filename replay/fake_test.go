@@ -76,7 +76,7 @@ func (f *fake) Connect(ctx context.Context, s *session.Start) (Conn, error) {
 	return &fakeConn{f, s, ctx}, nil
 }
 
-func (f *fake) Live(copy, recorded uint32) (uint32, bool) { return 1000 + recorded, recorded != 404 }
+func (f *fake) Live(copy, recorded uint32) (uint32, bool) { return liveID + recorded, recorded != 404 }
 
 func (c *fakeConn) Do(cmd *session.Command, file File) (Answer, error) {
 	a := Answer{At: c.f.Now(), End: c.f.Now()}
@@ -113,8 +113,12 @@ func (c *fakeConn) Skipped(cmd *session.Command, why session.Skip) {
 	c.f.say("skipped %d.%d %v", cmd.ID, cmd.Seq, why)
 }
 func (c *fakeConn) Gap(g *session.Gap) { c.f.say("gap %d", g.ID) }
+
+// liveID is by how much a fake's connection ids are larger than those recorded.
+const liveID = 1000
+
 func (c *fakeConn) Start() session.Start {
-	return session.Start{Protocol: session.Classic, At: c.f.Now()}
+	return session.Start{Protocol: session.Classic, At: c.f.Now(), ConnectionID: liveID + c.start.ConnectionID}
 }
 func (c *fakeConn) Close() error {
 	c.f.mu.Lock()

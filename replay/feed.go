@@ -254,7 +254,7 @@ func (f *Feed) command(s *fed, c *session.Command) {
 	if s.answered > 0 {
 		i.think = f.schedule.scale(max(c.At-s.answered, 0))
 	}
-	if i.step != nil && c.Kind.HasReply() && !f.r.options.Live {
+	if i.step != nil && c.Kind.HasReply() && (!f.r.options.Live || i.step.Answered) {
 		if !i.piped {
 			f.teach(s)
 		}

@@ -172,6 +172,12 @@ func (u *runner) bare(i *item) bool {
 // Tick tells a live replay that nothing was recorded up to the time at by the
 // recorder's clock. Event does so, too.
 func (f *Feed) Tick(at int64) {
+	if o, ok := f.r.options.Order.(Ticker); ok && f.err == nil && at != 0 && !f.r.stopped() {
+		if err := o.Tick(at, f.emit); err != nil {
+			f.fail(err)
+			return
+		}
+	}
 	pause := int64(f.r.options.checkPause())
 	if pause == 0 || at == 0 || at < f.check && at > f.check-2*pause {
 		return

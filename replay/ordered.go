@@ -18,6 +18,13 @@ type Orderer interface {
 	Flush(emit func(session.Event, *order.Step) error) error
 }
 
+// Ticker is an Orderer that is told the time, too: of a live replay.
+type Ticker interface {
+	Orderer
+	// Tick tells that nothing more was recorded up to a time by the recorder's clock.
+	Tick(at int64, emit func(session.Event, *order.Step) error) error
+}
+
 // ErrOrderCopies: the order between sessions was asked for with more than one
 // copy of them, or for a second pass.
 var ErrOrderCopies = errors.New("an order between sessions can be kept in one pass with one copy only")
@@ -96,6 +103,9 @@ func (f *Feed) unpend(s *fed, recorded *session.Reply) {
 	i := s.pending
 	if c, ok := i.event.(*session.Command); ok {
 		s.pending = item{}
+		if f.r.options.Live && recorded != nil { // before, it could not be sent
+			i.due = f.schedule.due(recorded.Last)
+		}
 		i.pin = s.pinner.pin(c, i.opt, recorded)
 		f.put(s, i)
 	}

@@ -238,7 +238,7 @@ func TestCircle(t *testing.T) {
 				return
 			}
 			s := l.named(c.dropped)
-			if o := sink.orderOf(s.Session, s.Seq); err != nil || o == nil || o.Dropped != 1 || time.Since(begin) > tick {
+			if o := sink.orderOf(s.Session, s.Seq); err != nil || o == nil || o.Dropped != 1 || time.Since(begin) > slowly*tick {
 				t.Errorf("%s: %+v, %v after %v", c.why, o, err, time.Since(begin))
 			}
 		})
@@ -256,7 +256,7 @@ func TestCircleAtWork(t *testing.T) {
 			return Answer{}, nil
 		}}
 		sink, _, err := playOrdered(t, f, l, Options{}, merge(talk(1, 1, ms, "a"), talk(2, 2, ms, "b"), talk(3, 1, ms, "c")))
-		if o := sink.orderOf(1, 1); err != nil || o == nil || o.Waited > int64(2*tick) {
+		if o := sink.orderOf(1, 1); err != nil || o == nil || o.Waited > int64(2*slowly*tick) {
 			t.Errorf("%+v, %v", o, err)
 		}
 	})

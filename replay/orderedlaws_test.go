@@ -247,11 +247,16 @@ func TestLawHeldUp(t *testing.T) {
 				before = append(before, s)
 			}
 		}
+		told := rapid.Bool().Draw(rt, "told who blocks whom")
 		synctest.Test(t, func(t *testing.T) {
 			k := newLocks()
 			k.deadlocks = true
+			o := Options{}
+			if told {
+				o.Blockers = k.blockers
+			}
 			begin := time.Now()
-			_, stats, err := playOrdered(t, &fake{do: k.do}, l, Options{}, events)
+			_, stats, err := playOrdered(t, &fake{do: k.do}, l, o, events)
 			if err != nil || k.broken > 0 || stats.Dropped[order.Proven].Load() > 0 {
 				t.Errorf("%v, %d lock timeouts, after %v", err, k.broken, time.Since(begin))
 			}

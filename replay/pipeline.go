@@ -53,7 +53,9 @@ func (u *runner) gather(first *ruled) (carried bool) {
 		}
 		if i.step != nil {
 			u.enter(i.step)
-			u.fix() // what is sent together can't be done again by itself
+			if !i.step.Free {
+				u.fix() // what is sent together can't be done again by itself
+			}
 		}
 		u.list = append(u.list, r)
 		b.bytes += len(c.Payload)
@@ -96,10 +98,17 @@ func (b *batch) takes(i *item) bool {
 
 // joinsBatch tells whether the order between sessions lets a command be sent with
 // those before it: it waits for nobody, and, unless the client sent it so, is in no
-// transaction that may have to be done again.
+// transaction that may have to be done again, or locks nothing, as those before it.
 func (u *runner) joinsBatch(i *item) bool {
 	s := i.step
-	return s == nil || s.Force == order.NoForce && (i.piped || !s.Begins && !s.Inside && !s.Ends) && u.r.scheduler.ready(s)
+	if s == nil {
+		return true
+	}
+	alone := !s.Begins && !s.Inside && !s.Ends
+	if first := u.list[0].item.step; first != nil && first.Free && s.Free {
+		alone = !s.Begins && !s.Ends
+	}
+	return s.Force == order.NoForce && (i.piped || alone) && u.r.scheduler.ready(s)
 }
 
 // joins tells whether commands of a kind may be sent before the replies to those

@@ -176,6 +176,9 @@ func (u *runner) dial() bool {
 		if err == nil {
 			u.conn = conn
 			u.pipe, _ = conn.(Pipeline)
+			if r.scheduler != nil {
+				u.live.Store(uint64(conn.Start().ConnectionID))
+			}
 			if r.options.Pins != nil {
 				u.pinner, _ = conn.(Pinner)
 			}

@@ -155,6 +155,13 @@ type Options struct {
 	// that waits for others. It counts only while this process runs and the target is
 	// Alive. 0: DefaultStall.
 	Stall time.Duration
+	// Blockers asks the target, on a connection of its own, which connections wait for
+	// locks of which: pairs of its connection ids, the waiting one first, the other 0
+	// when that is not told. It is asked
+	// at most every AskInterval, while commands take longer than they should. Then a
+	// circle through the target (a session waits for a command that waits for that
+	// session's locks) is found at once, not after Stall. nil: nobody tells.
+	Blockers func(context.Context) ([][2]uint64, error)
 	// Alive asks the target, on a connection of its own, whether it answers at all.
 	// nil: it does.
 	Alive func(context.Context) bool

@@ -37,6 +37,7 @@ type runner struct {
 	left     bool            // given up, and not among the open sessions any more
 	hold     waiting         // for other sessions
 	at       atTarget        // what the target is at
+	live     atomic.Uint64   // the target's id of the connection; 0: none
 	rouse    func()          // wake, to be called by others
 	tx       transaction     // as far as it may be done again
 	mute     bool            // filtered out: it keeps its place in the order, no more
@@ -100,6 +101,7 @@ func (u *runner) run() {
 // hangUp closes the connection, if there is one.
 func (u *runner) hangUp() {
 	if u.conn != nil {
+		u.live.Store(0)
 		u.conn.Close()
 		u.conn, u.pipe, u.pinner = nil, nil, nil
 	}

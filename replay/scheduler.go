@@ -31,6 +31,8 @@ type scheduler struct {
 	first   *runner            // of those that wait, or are at the target, as waiters saw it
 	err     error
 	stall   stall
+	asking  asking
+	looks   uint64
 }
 
 func newScheduler(r *Replayer) *scheduler {

@@ -13,11 +13,13 @@ const (
 	// DefaultStall is how long a command may be at the target, beyond the time that
 	// it took when it was recorded, before it is taken to be held up by a lock.
 	DefaultStall = time.Second
-	// tick is how often the scheduler looks.
-	tick = 100 * time.Millisecond
+	// tick is how often the scheduler looks, slowly how many ticks it takes until it
+	// looks at everything.
+	tick   = 25 * time.Millisecond
+	slowly = 4
 	// lateTick is how late a look is of no use: this process, or the machine, stood
 	// still.
-	lateTick = 3 * tick
+	lateTick = 300 * time.Millisecond
 	// aliveTime is how long the target may take to say that it is alive.
 	aliveTime = 2 * time.Second
 	// patience is after how many Stalls proven waits are taken to be in the way of a
@@ -66,7 +68,14 @@ func (s *scheduler) watch(ctx context.Context, done <-chan struct{}) {
 		now := time.Now()
 		inTime := now.Sub(last) < lateTick
 		last = now
-		if inTime && s.look() {
+		if !inTime {
+			continue
+		}
+		stuck, maybe := s.look(now)
+		if maybe {
+			s.askBlockers(ctx)
+		}
+		if stuck {
 			alive := s.alive(ctx)
 			s.mu.Lock()
 			if alive {
@@ -97,8 +106,8 @@ func (s *scheduler) alive(ctx context.Context) bool {
 }
 
 // look counts a tick, and tells whether something is to be done about commands
-// that are held up at the target.
-func (s *scheduler) look() bool {
+// that are held up at the target, and whether they may be.
+func (s *scheduler) look(now time.Time) (held, maybe bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, u := range s.runners {
@@ -109,9 +118,19 @@ func (s *scheduler) look() bool {
 			a.seen, a.ticks = n, 0
 		}
 	}
+	if s.stall.rest > 0 {
+		s.stall.rest--
+	}
+	if s.r.stopped() {
+		return false, false
+	}
+	maybe = s.mayBeHeld(now)
+	if s.looks++; s.looks%slowly > 0 {
+		return false, maybe
+	}
 	list := s.waiters()
-	if s.r.stopped() || s.untangle(list) {
-		return false
+	if s.untangle(list) {
+		return false, false
 	}
 	stuck := s.stuck(1)
 	if stuck && s.feedWaits.Load() {
@@ -120,10 +139,7 @@ func (s *scheduler) look() bool {
 	if !stuck {
 		s.stall = stall{}
 	}
-	if s.stall.rest > 0 {
-		s.stall.rest--
-	}
-	return stuck && len(list) > 0 && s.stall.rest == 0
+	return stuck && len(list) > 0 && s.stall.rest == 0, maybe
 }
 
 // stuck tells whether a command is at the target for n Stalls longer than it

@@ -50,10 +50,13 @@ type Stats struct {
 	// window holds, because all that was read waited for what was not. Redone counts
 	// how often a transaction, or a command by itself, was done again because the
 	// target refused it a lock, and NotRedone how often that could not be, or did
-	// not help. Undone of them gave way to others.
+	// not help. Undone of them gave way to others. HeldUp counts circles that
+	// went through the target: a session waited for a command that waited there for
+	// its locks.
 	SyncWaits, SyncWait, Blocked     atomic.Int64
 	Dropped                          [order.ConfidenceCount]atomic.Int64
 	LetIn, Redone, NotRedone, Undone atomic.Int64
+	HeldUp                           atomic.Int64
 	// refusal is an error that Connect gave last.
 	refusal atomic.Pointer[error]
 	// At is the recorded time that was read last, First the first one.

@@ -9,7 +9,7 @@ import (
 // The limits of a transaction that may be done again.
 const (
 	// MaxRedo is how often it is.
-	MaxRedo = 10
+	MaxRedo = 100
 	// maxEntries and maxEntryBytes limit what is kept of it until it ends. Beyond
 	// them it is written, and not done again.
 	maxEntries    = 1000

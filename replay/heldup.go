@@ -1,0 +1,192 @@
+package replay
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"myreplay/order"
+)
+
+const (
+	// heldTicks is how many ticks a command may be at the target, beyond the time
+	// that it took when it was recorded, before the target is asked what it waits for.
+	heldTicks = 2
+	// unsureTicks is the same before somebody is taken to be in its way where the
+	// target does not tell who is.
+	unsureTicks = 8
+	// AskInterval is how long there is between two calls of Options.Blockers.
+	AskInterval = 110 * time.Millisecond
+	// maxPairs is how many pairs of one answer count.
+	maxPairs = 100_000
+)
+
+// asking is what is known of the target's own waits. It is guarded by the
+// scheduler's lock.
+type asking struct {
+	last time.Time // when the target was asked
+	// moved is how many commands were at their end when the scheduler looked last.
+	moved int64
+	// locks are the runners whose locks at the target one waits for; nil: that is
+	// not known at this moment.
+	locks map[*runner][]*runner
+	// unsure: the target tells only who waits, and locks are guessed.
+	unsure bool
+}
+
+// mayBeHeld tells whether to ask the target who waits for whose locks: a command
+// takes longer than it did, or nothing moves, while sessions wait here. The
+// scheduler is locked.
+func (s *scheduler) mayBeHeld(now time.Time) bool {
+	moved := s.r.stats.Accounted()
+	stands := moved == s.asking.moved
+	s.asking.moved = moved
+	if s.r.options.Blockers == nil || s.r.stats.Blocked.Load() == 0 || now.Sub(s.asking.last) < AskInterval {
+		return false
+	}
+	for _, u := range s.runners {
+		a := &u.at
+		if a.step.Load() == nil || a.n.Load() != a.seen {
+			continue
+		}
+		if stands && a.ticks >= 1 || a.ticks >= heldTicks+int(a.took.Load()/int64(tick)) {
+			return true
+		}
+	}
+	return false
+}
+
+// askBlockers asks the target who waits for whose locks and does something about
+// circles that go through it.
+func (s *scheduler) askBlockers(ctx context.Context) {
+	s.mu.Lock()
+	sent := map[*runner]uint64{}
+	waits := map[*runner]*order.Step{}
+	for _, u := range s.runners {
+		if u.hold.step != nil {
+			waits[u] = u.hold.step
+		} else if u.at.step.Load() != nil {
+			sent[u] = u.at.n.Load()
+		}
+	}
+	s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, aliveTime)
+	defer cancel()
+	pairs, err := s.r.options.Blockers(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asking.last = time.Now()
+	if err != nil {
+		return // what is held up is found by the time that it takes
+	}
+	s.learnLocks(pairs, sent, waits)
+	s.unlock()
+	s.asking.locks, s.asking.unsure = nil, false
+}
+
+// learnLocks takes note of whose locks at the target commands wait for. What has
+// gone on since the target was asked does not count. The scheduler is locked.
+func (s *scheduler) learnLocks(pairs [][2]uint64, sent map[*runner]uint64, waits map[*runner]*order.Step) {
+	live := make(map[uint64]*runner, len(s.runners))
+	for _, u := range s.runners {
+		n, isSent := sent[u]
+		same := isSent && u.at.n.Load() == n && u.at.step.Load() != nil || waits[u] != nil && u.hold.step == waits[u]
+		if id := u.live.Load(); id != 0 && same {
+			live[id] = u
+		}
+	}
+	s.asking.locks = map[*runner][]*runner{}
+	for _, p := range pairs[:min(len(pairs), maxPairs)] {
+		v, u := live[p[0]], live[p[1]]
+		switch {
+		case v == nil || v.hold.step != nil:
+		case u != nil && v != u:
+			s.asking.locks[v] = append(s.asking.locks[v], u)
+		case p[1] == 0 && v.at.ticks >= unsureTicks:
+			s.asking.unsure = true
+			s.asking.locks[v] = s.mayHold(v)
+		}
+	}
+}
+
+// mayHold returns the runners that wait here and may have a lock that one waits for
+// at the target.
+func (s *scheduler) mayHold(v *runner) (list []*runner) {
+	for _, u := range s.waiters() {
+		if u != v && u.hold.holds {
+			list = append(list, u)
+		}
+	}
+	return list
+}
+
+// unlock does something about each circle that goes through the target: a session
+// waits here, by way of others or not, for a command that waits there for that
+// session's locks. The scheduler is locked.
+func (s *scheduler) unlock() {
+	if s.r.stopped() || len(s.asking.locks) == 0 {
+		return
+	}
+	list := s.waiters()
+	for {
+		c := s.circle(list)
+		if c == nil {
+			return
+		}
+		u, lock := s.holder(c)
+		if u == nil { // sessions that wait here alone
+			s.asking.locks = nil
+			s.untangle(list)
+			return
+		}
+		s.loosen(c, u, lock)
+		if s.asking.unsure {
+			return // one at a time
+		}
+	}
+}
+
+// holder returns who of a circle waits here and has a lock that the one before it
+// waits for at the target: the last to come that can be undone, if there is one.
+// lock is that one before it. nil: the circle does not go through the target.
+func (s *scheduler) holder(circle []*runner) (u, lock *runner) {
+	for i, v := range circle {
+		w := circle[(i+1)%len(circle)]
+		if v.hold.step != nil || w.hold.step == nil {
+			continue
+		}
+		better := u == nil || !u.hold.yields && w.hold.yields ||
+			u.hold.yields == w.hold.yields && u.hold.step.Number < w.hold.step.Number
+		if better {
+			u, lock = w, v
+		}
+	}
+	return u, lock
+}
+
+// loosen opens a circle through the target: it has a transaction undone, to be
+// done again later, or else drops waits that are not proven. At the source the
+// command that is held up here had its lock first, so what is wrong is that the
+// other one has it, not that it waits. Its session does its transaction again when
+// what it waits for is over, and so after that command. The scheduler is locked.
+func (s *scheduler) loosen(circle []*runner, u, lock *runner) {
+	s.r.stats.HeldUp.Add(1)
+	switch {
+	case u.hold.yields:
+		u.hold.yields, u.hold.yield = false, true
+		u.wake()
+	case !u.hold.yield && (s.cut(circle, order.Guessed) || s.cut(circle, order.Inferred)):
+		return
+	}
+	// Nothing more is to be done about this lock now.
+	list := s.asking.locks[lock]
+	s.asking.locks[lock] = slices.DeleteFunc(list, func(v *runner) bool { return v == u })
+}
+
+// lockEdges are those of a runner whose command waits at the target.
+func (s *scheduler) lockEdges(u *runner) (list []edge) {
+	for _, v := range s.asking.locks[u] {
+		list = append(list, edge{v, order.Proven})
+	}
+	return list
+}
