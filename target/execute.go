@@ -121,15 +121,23 @@ func (l *layout) sameTypes(st *statement) bool {
 // keepTypes notes the types that came along as those that the target knows.
 func (l *layout) keepTypes(st *statement) {
 	st.doubtful = false
-	if l.sameTypes(st) {
-		return
+	if !l.sameTypes(st) {
+		st.types, st.typed = l.ownTypes(), true
 	}
-	st.typed = true
-	st.types = make([]classic.ParamType, 0, min(l.count, l.own))
+}
+
+// ownTypes returns the types of the statement's own parameters; nil when they did
+// not come along.
+func (l *layout) ownTypes() []classic.ParamType {
+	if !l.ok || !l.typed {
+		return nil
+	}
+	list := make([]classic.ParamType, 0, min(l.count, l.own))
 	l.eachType(func(_ int, t classic.ParamType) bool {
-		st.types = append(st.types, t)
+		list = append(list, t)
 		return true
 	})
+	return list
 }
 
 // capsOf returns what decides the layout of an Execute.

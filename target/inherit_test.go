@@ -11,7 +11,8 @@ import (
 )
 
 // TestWithTypes: an execution that leaves out its types, as clients send all but
-// the first, is sent on a new connection as the one that had them.
+// the first, is sent on a new connection as the one that had them, and also where
+// that one was not sent.
 func TestWithTypes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		caps := capsOf(rapid.Bool().Draw(t, "attributes"))
@@ -43,6 +44,13 @@ func TestWithTypes(t *testing.T) {
 		told, l := s.withTypes(cmd, s.layout(cmd, st), st)
 		if !bytes.Equal(told.Payload, whole) || !l.typed || st.owed != nil {
 			t.Fatalf("%x became %x, not %x", bare, told.Payload, whole)
+		}
+		c := &Conn{source: statements{caps: s.caps}}
+		c.source.set(7, &statement{params: n})
+		c.Skipped(&session.Command{Kind: session.Execute, Statement: 7, Payload: whole}, session.SkipDeadlock)
+		after := c.source.byID[7]
+		if told, _ := c.source.withTypes(cmd, c.source.layout(cmd, after), after); !bytes.Equal(told.Payload, whole) {
+			t.Fatalf("%x became %x after one that was left out, not %x", bare, told.Payload, whole)
 		}
 		if again, _ := s.withTypes(cmd, s.layout(cmd, st), st); again != cmd {
 			t.Fatal("told twice")

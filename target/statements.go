@@ -30,8 +30,8 @@ type statement struct {
 	// them; typed: it knows any.
 	types []classic.ParamType
 	typed bool
-	// owed are types that a lost connection's server knew, and this one is to be
-	// told; nil: none.
+	// owed are types that the server is to be told: those that a lost connection's
+	// server knew, or that came with an execution that was not sent; nil: none.
 	owed []classic.ParamType
 	// doubtful: an execution that could have changed the types on the source, or
 	// long data, was lost in the recording.
@@ -223,6 +223,7 @@ func (c *Conn) Skipped(cmd *session.Command, why session.Skip) {
 	case session.Execute, session.BulkExecute:
 		if l := s.layout(cmd, st); !l.ok || l.typed && !l.sameTypes(st) {
 			st.typed = false
+			st.owed = l.ownTypes()
 		}
 		st.unexecuted(why)
 	case session.LongData:
