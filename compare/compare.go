@@ -80,8 +80,9 @@ type Statement struct {
 	// out. MissingDDL: on what such ones defined, too.
 	MissingState, MissingDDL bool
 	// Follows: its answer may rest on what an earlier difference changed.
-	// FollowsDDL: on definitions, too.
-	Follows, FollowsDDL bool
+	// FollowsDDL: on definitions, too; FollowsRoutines: and not on those of tables
+	// only.
+	Follows, FollowsDDL, FollowsRoutines bool
 	// Guessed: its place next to commands of other sessions is not certain.
 	Guessed bool
 }

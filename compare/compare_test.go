@@ -14,7 +14,7 @@ import (
 
 // TestScripts: testdata/scripts has pairs of replies and what is said about them.
 //
-//	compare [order-by] [open-limit] [generated] [made-rows] [after-loss] [missing-state] [missing-ddl] [follows] [follows-ddl] [guessed] [ignore=a] [tolerance=x] [row-order=counts|ignored]
+//	compare [order-by] [open-limit] [generated] [made-rows] [after-loss] [missing-state] [missing-ddl] [follows] [follows-ddl] [follows-routines] [guessed] [ignore=a] [tolerance=x] [row-order=counts|ignored]
 //	recorded REPLY
 //	replayed REPLY
 //
@@ -66,7 +66,7 @@ func compareCommand(t *testing.T, d *datadriven.TestData) string {
 	about := Statement{OrderBy: d.HasArg("order-by"), OpenLimit: d.HasArg("open-limit"),
 		Generated: d.HasArg("generated"), MadeRows: d.HasArg("made-rows"), AfterLoss: d.HasArg("after-loss"),
 		MissingState: d.HasArg("missing-state"), MissingDDL: d.HasArg("missing-ddl"),
-		Follows: d.HasArg("follows"), FollowsDDL: d.HasArg("follows-ddl"), Guessed: d.HasArg("guessed")}
+		Follows: d.HasArg("follows"), FollowsDDL: d.HasArg("follows-ddl"), FollowsRoutines: d.HasArg("follows-routines"), Guessed: d.HasArg("guessed")}
 	for _, arg := range d.CmdArgs {
 		value := strings.Join(arg.Vals, ",")
 		var err error

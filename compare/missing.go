@@ -45,7 +45,7 @@ func (c *comparison) beforeError(p, q *session.Error) Cause {
 	switch {
 	case a.MissingState && excusable(p, a.MissingDDL) && excusable(q, a.MissingDDL):
 		return MissingState
-	case a.Follows && comesOf(p, a.FollowsDDL) && comesOf(q, a.FollowsDDL):
+	case a.Follows && a.followsFrom(p) && a.followsFrom(q):
 		return Follows
 	case a.Guessed && comesOf(p, false) && comesOf(q, false):
 		return Order
@@ -57,6 +57,12 @@ func (c *comparison) beforeError(p, q *session.Error) Cause {
 // error. nil may.
 func excusable(e *session.Error, defined bool) bool {
 	return e == nil || !slices.Contains(ofTheServer, e.Code) && (defined || !slices.Contains(ofDefinitions, e.Code))
+}
+
+// followsFrom tells whether an error is known to come of what an earlier difference
+// changed. nil may.
+func (a *Statement) followsFrom(e *session.Error) bool {
+	return comesOf(e, a.FollowsDDL) && (e == nil || a.FollowsRoutines || !slices.Contains(ofRoutines, e.Code))
 }
 
 // comesOf tells whether an error is known to come of rows, or of definitions.
@@ -96,4 +102,6 @@ var (
 		1128, 1304, 1305, 1318, 1582, 1584, // routines
 		1266, 1267, 1270, 1271, 1273, // collations
 	}
+	// ofRoutines are those among them that no table's definition makes or cures.
+	ofRoutines = []uint16{1128, 1304, 1305, 1318, 1582, 1584}
 )

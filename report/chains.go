@@ -70,8 +70,8 @@ func changed(list []compare.Difference, e *entry, x, y *session.Reply) (compare.
 	for _, d := range list {
 		switch {
 		case undoes && failure(d.Class):
-		case f.writes && changing.Has(d.Class):
-		case f.writes && !f.undone && failure(d.Class):
+		case f.sure.writes && changing.Has(d.Class):
+		case f.sure.writes && !f.undone && failure(d.Class):
 		case f.unsure && (d.Class == compare.Affected || d.Class == compare.InsertID):
 		default:
 			continue
@@ -114,7 +114,7 @@ func (b *Builder) chain(e *entry, x, y *session.Reply, of *first) {
 		if failure(d.Class) && e.undoes(x, y) {
 			b.spreadWrote(e.join, suspicion{first: why})
 		}
-	} else if e.dropped > 0 && e.class.effect.writes {
+	} else if e.dropped > 0 && e.class.effect.sure.writes {
 		b.spread(e, b.first(e, compare.Difference{}, true))
 	}
 	e.join.wrote.see(e, y)
@@ -173,6 +173,9 @@ func (b *Builder) remember(f *first) {
 type wrote struct {
 	list []writing
 	more bool
+	// guessed: a command of it had a guessed place, which may have been that of the
+	// snapshot that all its reads share.
+	guessed bool
 }
 
 // writing is a class that writes, and the session's schema.
@@ -197,6 +200,7 @@ func (w *wrote) see(e *entry, y *session.Reply) {
 		w.end()
 		return
 	}
+	w.guessed = w.guessed || e.guessed()
 	if n := (writing{e.class, e.schema}); e.class.effect.writes && !slices.Contains(w.list, n) {
 		if len(w.list) == maxWrote {
 			w.more = true
@@ -206,7 +210,7 @@ func (w *wrote) see(e *entry, y *session.Reply) {
 	}
 }
 
-func (w *wrote) end() { w.list, w.more = w.list[:0], false }
+func (w *wrote) end() { w.list, w.more, w.guessed = w.list[:0], false, false }
 
 // Chains tell first differences from what follows from them: an answer that
 // differs because an earlier command had changed something else.

@@ -19,6 +19,9 @@ type effect struct {
 	// writes: it changes data; defines: and definitions. undone: it changes
 	// nothing when it fails.
 	writes, defines, undone bool
+	// sure is the same without doubts: what the statement writes if functions that
+	// are not known write nothing.
+	sure struct{ writes, writesAny, defines bool }
 	// shows: it asks for definitions of no table in particular.
 	shows bool
 	// setsVars and readsVars are about the user's variables, asks about the
@@ -33,7 +36,11 @@ type effect struct {
 }
 
 // unsureEffect is that of commands whose text is not known.
-var unsureEffect = effect{readsAny: true, writesAny: true, setsVars: true, unsure: true}
+var unsureEffect = func() effect {
+	f := effect{readsAny: true, writesAny: true, setsVars: true, unsure: true}
+	f.sure.writesAny, f.sure.defines = true, true
+	return f
+}()
 
 // effectOfKind returns the effect of a command that has no text.
 func effectOfKind(k session.Kind) effect {
@@ -54,6 +61,7 @@ func effectOf(g group, sql []byte, r *sqltext.Result) effect {
 	}
 	if g != runs {
 		f.writes, f.defines, f.writesAny, f.written = false, false, false, nil
+		f.sure.writes, f.sure.writesAny, f.sure.defines = false, false, false
 		f.setsVars, f.sets, f.uses, f.ends = false, false, false, false
 	}
 	return f
@@ -87,19 +95,41 @@ func (f *effect) add(sql []byte, st *sqltext.Statement) {
 		f.shows = f.shows || len(named) == 0
 		f.readsAny = f.readsAny || showsRows(st.Of(sql))
 	}
-	switch {
-	case unclear:
+	if unclear {
 		f.writes, f.defines, f.writesAny = true, true, true
 		f.undone = f.undone && st.Verb != sqltext.Call && st.Verb != sqltext.Execute && st.Verb != sqltext.Compound
-	case st.Class == sqltext.DDL:
-		f.writes, f.defines = true, true
-		f.written = append(f.written, named...)
-		f.writesAny = f.writesAny || more || len(named) == 0
-	case len(changed) > 0 || changes(st.Verb):
-		f.writes = true
-		f.written = append(f.written, changed...)
-		f.writesAny = f.writesAny || more || len(changed) == 0
 	}
+	f.write(st, named, changed, unclear && !onlyFunction(st))
+}
+
+// write adds what a statement writes; named are its tables, changed those of them
+// that it changes. unclear: it may be anything.
+func (f *effect) write(st *sqltext.Statement, named, changed []table, unclear bool) {
+	more := st.Flags&sqltext.MoreTables != 0
+	sure := &f.sure
+	switch {
+	case unclear:
+		sure.writes, sure.writesAny, sure.defines = true, true, true
+	case st.Class == sqltext.DDL:
+		sure.writes, sure.defines = true, true
+		f.written = append(f.written, named...)
+		sure.writesAny = sure.writesAny || more || len(named) == 0
+	case len(changed) > 0 || changes(st.Verb):
+		sure.writes = true
+		f.written = append(f.written, changed...)
+		sure.writesAny = sure.writesAny || more || len(changed) == 0
+	}
+	f.writes, f.writesAny, f.defines = f.writes || sure.writes, f.writesAny || sure.writesAny, f.defines || sure.defines
+}
+
+// onlyFunction tells whether nothing of a statement is unclear but what a
+// function does that it calls.
+func onlyFunction(st *sqltext.Statement) bool {
+	switch st.Verb {
+	case sqltext.Select, sqltext.Do, sqltext.Set:
+		return st.Funcs&sqltext.FuncUnknown != 0
+	}
+	return st.Class != sqltext.Unknown && st.Verb != sqltext.Call
 }
 
 // changes tells whether statements with a verb change tables.

@@ -138,9 +138,12 @@ func (e *entry) about() compare.Statement {
 		s = e.class.about
 	}
 	s.AfterLoss = e.lossy || e.sides[0].lossy || e.sides[1].lossy
-	s.Guessed = len(e.guesses) > 0 || e.dropped > 0
+	s.Guessed = e.guessed() || e.join.wrote.guessed
 	return s
 }
+
+// guessed tells whether the entry's own place was guessed, or not kept.
+func (e *entry) guessed() bool { return len(e.guesses) > 0 || e.dropped > 0 }
 
 // ages is a list of entries by age. The zero value is empty.
 type ages struct {

@@ -57,6 +57,9 @@ func (l *suspects) any() bool { return l.some != suspicion{} }
 func (l *suspects) add(f *effect, schema string, why suspicion) (news bool) {
 	if f.writesAny {
 		why := why
+		if !f.sure.writesAny {
+			why.first = nil // nothing follows from what may not be
+		}
 		if f.defines || f.unsure {
 			why = why.defining()
 		}
@@ -64,6 +67,7 @@ func (l *suspects) add(f *effect, schema string, why suspicion) (news bool) {
 	}
 	if f.defines {
 		why = why.defining()
+		why.redefined = why.redefined && f.sure.defines
 	}
 	for _, t := range f.written {
 		news = l.addTable(t.in(schema), why) || news
@@ -180,7 +184,7 @@ func (b *Builder) leave(e *entry) {
 	l.before = true
 	l.vars = l.vars || f.setsVars
 	l.settings = l.settings || f.sets
-	if (f.writes || f.unsure) && !e.failedAlone() {
+	if (f.writes || f.unsure) && !e.failedAlone() && !e.refused() {
 		b.account.leftOut++
 		b.suspects.add(f, e.schema, suspicion{left: true})
 	}
@@ -189,6 +193,14 @@ func (b *Builder) leave(e *entry) {
 // failedAlone tells whether a command failed in the recording and so changed
 // nothing.
 func (e *entry) failedAlone() bool { return e.class.effect.undone && e.sides[recorded].failed }
+
+// refused tells whether a command was left out since the target did not prepare
+// it, which is a difference by itself, and writes only if a function does that is
+// not known.
+func (e *entry) refused() bool {
+	f := &e.class.effect
+	return e.sides[replayed].skipped == session.SkipUnknownStatement && !f.sure.writes && !f.unsure
+}
 
 // written takes note of a recorded write that the replay is sure to leave out,
 // before it says so: it leaves out all.
@@ -228,6 +240,7 @@ func (b *Builder) about(e *entry) (compare.Statement, *first) {
 	if b.suspects.any() {
 		t := b.suspects.touches(e.class, e.schema)
 		s.MissingState, s.MissingDDL, s.FollowsDDL, of = t.left, t.defined, t.redefined, t.first
+		s.FollowsRoutines = b.suspects.all.redefined
 		if f.setsVars {
 			l.vars = l.vars || t.left
 			l.varsOf = earlier(l.varsOf, t.first)
