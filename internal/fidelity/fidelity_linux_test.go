@@ -6,7 +6,6 @@ import (
 	"os"
 	"regexp"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -20,12 +19,11 @@ import (
 // "tpcc/mariadb/16/row". FIDELITY_RESULTS is the file of results (cells that it
 // has are not measured again), FIDELITY_DOC a document to put the tables into.
 // FIDELITY_MACHINE is what the results say of the machine.
-// FIDELITY_PLANT, "NAME: STATEMENT; STATEMENT", plants a difference in the target
-// after every reset; the cells' names then end in "/NAME".
+// After the cells come those of planted differences, "tpcc/mariadb/16/row/all"; of
+// a quick run only when FIDELITY_CELLS is given.
 type plan struct {
-	planted  string   // name
-	plant    []string // statements
 	seconds  int
+	planted  int // seconds for planted differences, 0: none
 	sessions []int
 	pick     *regexp.Regexp
 	results  string
@@ -39,8 +37,11 @@ func readPlan(t *testing.T) plan {
 		t.Skip(`takes an hour or more: "make fidelity", or FIDELITY=quick`)
 	case "quick":
 		p.seconds, p.sessions = 3, []int{16}
+		if os.Getenv("FIDELITY_CELLS") != "" {
+			p.planted = plantedSeconds
+		}
 	case "full":
-		p.seconds, p.sessions = 20, []int{16, 64}
+		p.seconds, p.planted, p.sessions = 20, plantedSeconds, []int{16, 64}
 	default:
 		t.Fatalf("FIDELITY is quick or full, not %q", how)
 	}
@@ -49,22 +50,10 @@ func readPlan(t *testing.T) plan {
 		if err != nil || n < 1 {
 			t.Fatalf("FIDELITY_TIME=%s: not a number of seconds", text)
 		}
-		p.seconds = n
+		p.seconds, p.planted = n, min(n, p.planted)
 	}
 	if p.results == "" {
 		t.Fatal("FIDELITY_RESULTS names no file")
-	}
-	if text := os.Getenv("FIDELITY_PLANT"); text != "" {
-		name, statements, ok := strings.Cut(text, ":")
-		if !ok {
-			t.Fatalf("FIDELITY_PLANT=%s: no NAME: STATEMENT", text)
-		}
-		p.planted = strings.TrimSpace(name)
-		for q := range strings.SplitSeq(statements, ";") {
-			if q = strings.TrimSpace(q); q != "" {
-				p.plant = append(p.plant, q)
-			}
-		}
 	}
 	var err error
 	if p.pick, err = regexp.Compile(os.Getenv("FIDELITY_CELLS")); err != nil {
@@ -104,7 +93,10 @@ func TestFidelity(t *testing.T) {
 			if kind == mysqltest.MariaDB && !w.OnMariaDB() {
 				continue
 			}
-			t.Run(w.Name+"/"+kind.String(), func(t *testing.T) { p.measure(t, w, kind) })
+			t.Run(w.Name+"/"+kind.String(), func(t *testing.T) {
+				p.measure(t, w, kind)
+				p.measurePlanted(t, w, kind)
+			})
 		}
 	}
 	have, err := ReadResults(p.results)
@@ -136,7 +128,7 @@ func (p plan) measure(t *testing.T, w Workload, kind mysqltest.Kind) {
 	}
 	var servers *pair
 	for _, sessions := range p.sessions {
-		cell := Cell{Workload: w.Name, Server: kind.String(), Sessions: sessions, Seconds: p.seconds, Planted: p.planted}
+		cell := Cell{Workload: w.Name, Server: kind.String(), Sessions: sessions, Seconds: p.seconds}
 		modes := p.missing(have, cell)
 		if len(modes) == 0 {
 			continue
@@ -148,33 +140,44 @@ func (p plan) measure(t *testing.T, w Workload, kind mysqltest.Kind) {
 	}
 }
 
-// recordings is how often a recording is made anew in which packets are missing.
+// recordings is how often a recording is made that is of no use: packets are missing.
 const recordings = 3
 
 // measure records once and replays in each mode.
 func (p *pair) measure(cell Cell, modes []Mode, plan plan) {
 	p.t.Helper()
-	var r recording
+	r := p.recordWhole(cell)
+	for _, m := range modes {
+		cell.Mode = m.Name
+		p.keep(plan, cell, r, p.replay(r, m))
+	}
+}
+
+// recordWhole records, and again when packets are missing. arguments are more of
+// the recorder's.
+func (p *pair) recordWhole(cell Cell, arguments ...string) (r recording) {
+	p.t.Helper()
 	for try := 1; ; try++ {
-		r = p.record(cell.Sessions, cell.Seconds)
+		r = p.record(cell.Sessions, cell.Seconds, arguments...)
 		if r.known.Lost == 0 || try == recordings {
-			break
+			return r
 		}
 		p.t.Logf("%v: %d packets or more are missing; recording again", cell, r.known.Lost)
 	}
-	for _, m := range modes {
-		res := p.replay(r, m, plan.plant)
-		res.Cell = cell
-		res.Mode = m.Name
-		res.Recording = r.known
-		res.Tool = toolVersion(p.t)
-		res.Machine = os.Getenv("FIDELITY_MACHINE")
-		res.At = time.Now().UTC().Format(time.RFC3339)
-		p.t.Logf("%v: %d of %d calls diverge %v, %d of %d rows differ %v, %.0f/s of %.0f/s, reset %.1f s, took %.1f s %s", res.Cell, res.Replay.Diverging,
-			res.Replay.Compared, res.Replay.Classes, res.Rows.Sum(), res.Rows.Rows, res.Rows.Tables, res.Replay.PerSecond, r.known.PerSecond, res.Reset, res.Took, res.Failed)
-		if err := AppendResult(plan.results, res); err != nil {
-			p.t.Fatal(err)
-		}
+}
+
+// keep adds a cell's result to the file.
+func (p *pair) keep(plan plan, cell Cell, r recording, res Result) {
+	p.t.Helper()
+	res.Cell = cell
+	res.Recording = r.known
+	res.Tool = toolVersion(p.t)
+	res.Machine = os.Getenv("FIDELITY_MACHINE")
+	res.At = time.Now().UTC().Format(time.RFC3339)
+	p.t.Logf("%v: %d of %d calls diverge %v %v, %d of %d rows differ %v, %.0f/s of %.0f/s, reset %.1f s, took %.1f s %s", res.Cell, res.Replay.Diverging,
+		res.Replay.Compared, res.Replay.Classes, res.Replay.Causes, res.Rows.Sum(), res.Rows.Rows, res.Rows.Tables, res.Replay.PerSecond, r.known.PerSecond, res.Reset, res.Took, res.Failed)
+	if err := AppendResult(plan.results, res); err != nil {
+		p.t.Fatal(err)
 	}
 }
 

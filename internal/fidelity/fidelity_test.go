@@ -33,6 +33,12 @@ func script(t *testing.T, command, input string) (string, error) {
 		return shown(ParseReport([]byte(input)))
 	case "profile":
 		return shown(ParseProfile([]byte(input)))
+	case "planted":
+		p, err := CheckPlanted([]byte(input))
+		if err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("%vall found, and nothing else: %v\n", p, p.OK()), nil
 	case "results":
 		return shown(throughFile(t, input))
 	case "render":
@@ -158,6 +164,9 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if r, err := ParseReport(text); err == nil {
 			Render([]Result{{Cell: Cell{Workload: Workloads[0].Name}, Replay: r, Order: text}})
+		}
+		if p, err := CheckPlanted(text); err == nil {
+			Render([]Result{{Cell: Cell{Workload: Workloads[0].Name, Planted: PlantedAll}, Found: p}})
 		}
 		ParseProfile(text)
 		Insert(text, "x")

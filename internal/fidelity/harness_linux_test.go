@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -148,12 +149,13 @@ func (p *pair) port(s *mysqltest.Server) int {
 	return s.Port
 }
 
-func (p *pair) url() string {
-	scheme, parameters := "mysql", ""
-	if p.w.X {
-		scheme, parameters = "mysqlx", "?tls=disabled"
+// urls are the targets of a replay. That of the classic protocol tells the schema.
+func (p *pair) urls() []string {
+	classic := fmt.Sprintf("mysql://%s@127.0.0.1:%d/%s", p.target.User, p.target.Port, mysqltest.Schema)
+	if !p.w.X {
+		return []string{classic}
 	}
-	return fmt.Sprintf("%s://%s@127.0.0.1:%d/%s%s", scheme, p.target.User, p.port(p.target), mysqltest.Schema, parameters)
+	return []string{fmt.Sprintf("mysqlx://%s@127.0.0.1:%d/%s?tls=disabled", p.target.User, p.target.XPort, mysqltest.Schema), classic}
 }
 
 // said collects what a process says.
@@ -181,7 +183,7 @@ func myreplay(args ...string) *exec.Cmd {
 		name = "myreplay"
 	}
 	cmd := exec.Command(name, args...)
-	cmd.Env = append(os.Environ(), "MYSQL_PWD="+mysqltest.AdminPassword, "TZ=UTC")
+	cmd.Env = append(os.Environ(), "MYSQL_PWD="+mysqltest.AdminPassword, "MYREPLAY_SOURCE_PWD="+mysqltest.AdminPassword, "TZ=UTC")
 	return cmd
 }
 
@@ -192,13 +194,29 @@ type recording struct {
 	tables Tables
 }
 
+// folder returns a new folder for a capture or a run, in FIDELITY_KEEP if it is to
+// stay.
+func (p *pair) folder() string {
+	p.t.Helper()
+	keep := os.Getenv("FIDELITY_KEEP")
+	if keep == "" {
+		return p.t.TempDir()
+	}
+	name, err := os.MkdirTemp(keep, strings.ReplaceAll(p.t.Name(), "/", "-")+"-")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return name
+}
+
 // record resets the source and records the workload by a passive tap, in a
 // session of its own, as the kernel shares the time by sessions.
-func (p *pair) record(sessions, seconds int) recording {
+func (p *pair) record(sessions, seconds int, arguments ...string) recording {
 	p.t.Helper()
 	p.reset(p.source)
-	r := recording{dir: filepath.Join(p.t.TempDir(), "capture")}
-	cmd := myreplay("capture", "-i", "lo", "--port", strconv.Itoa(p.port(p.source)), "--ring-buffer", "256M", "-q", "-o", r.dir)
+	r := recording{dir: filepath.Join(p.folder(), "capture")}
+	args := append([]string{"capture", "-i", "lo", "--port", strconv.Itoa(p.port(p.source)), "--ring-buffer", "256M", "-q", "-o", r.dir}, arguments...)
+	cmd := myreplay(args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	words := &said{}
 	cmd.Stderr = words
@@ -241,12 +259,12 @@ func lastLine(s string) string {
 
 // replay replays a recording in a mode onto the pristine data and returns what
 // came of it.
-func (p *pair) replay(r recording, m Mode, plant []string) (res Result) {
+func (p *pair) replay(r recording, m Mode, plant ...string) (res Result) {
 	p.t.Helper()
 	res.Reset = p.reset(p.target).Seconds()
 	p.target.Exec(p.t, plant...)
-	run := filepath.Join(p.t.TempDir(), "run")
-	args := append([]string{"replay", r.dir, p.url(), "--writes", "--speed", "max", "-q", "-o", run}, m.Args...)
+	run := filepath.Join(p.folder(), "run")
+	args := slices.Concat([]string{"replay", r.dir}, p.urls(), []string{"--writes", "--speed", "max", "-q", "-o", run}, m.Args)
 	asked := make(chan net.Conn)
 	if m.Resets {
 		args = append(args, "--reset", resetCommand(p.t, asked))
@@ -280,6 +298,11 @@ func (p *pair) replay(r recording, m Mode, plant []string) (res Result) {
 	if len(text) > 0 {
 		if res.Replay, err = ParseReport(text); err != nil {
 			p.t.Fatal(err)
+		}
+		if len(plant) > 0 {
+			if res.Found, err = CheckPlanted(text); err != nil {
+				p.t.Fatal(err)
+			}
 		}
 	} else if res.Failed == "" {
 		res.Failed = fmt.Sprintf("report: %v", err)

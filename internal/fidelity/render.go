@@ -63,21 +63,61 @@ func renderHead(b *strings.Builder, results []Result) {
 	b.WriteString("\n")
 }
 
-// renderPlanted writes what was found of planted differences.
+// renderPlanted writes what was found of planted differences, and what the same
+// replay says of a target without them.
 func renderPlanted(b *strings.Builder, results []Result) {
-	head := "### Planted differences\n\n| planted | workload | server | sessions | mode | diverging calls | of all | classes | causes |\n|---|---|---|---|---|---|---|---|---|\n"
-	for _, r := range results {
-		if r.Planted == "" {
-			continue
+	var mine []Result
+	for _, w := range Workloads {
+		for _, r := range results {
+			if r.Workload == w.Name && r.Planted == PlantedAll {
+				mine = append(mine, r)
+			}
 		}
-		b.WriteString(head)
-		head = ""
-		fmt.Fprintf(b, "| %s | %s | %s | %d | %s | %s | %s | %s | %s |\n", r.Planted, r.Workload, r.Server, r.Sessions, r.Mode,
-			thousands(r.Replay.Diverging), share(r.Replay.Diverging, r.Replay.Compared), strings.Join(counts(r.Replay.Classes), ", "), causes(r))
 	}
-	if head == "" {
-		b.WriteString("\n")
+	if len(mine) == 0 {
+		return
 	}
+	b.WriteString("### Planted differences\n\n| workload | server | sessions | compared calls | nothing planted: diverging calls")
+	for _, p := range Plants {
+		b.WriteString(" | " + p.Name)
+	}
+	b.WriteString(" | reported, but not planted | other rows differ |\n|---|---|---|---|---|" + strings.Repeat("---|", len(Plants)) + "---|---|\n")
+	for _, r := range mine {
+		cells := []string{r.Workload, r.Server, strconv.Itoa(r.Sessions), thousands(r.Replay.Compared), withoutPlants(r, results)}
+		b.WriteString("| " + strings.Join(append(cells, found(r)...), " | ") + " |\n")
+	}
+	b.WriteString("\n")
+}
+
+// withoutPlants says how many calls diverged on the target without the Plants.
+func withoutPlants(r Result, results []Result) string {
+	for _, o := range results {
+		same := o.Cell
+		same.Planted, same.Mode = r.Planted, r.Mode
+		if same == r.Cell && o.Planted == PlantedNone && o.Recording.ID == r.Recording.ID {
+			return thousands(o.Replay.Diverging)
+		}
+	}
+	return ""
+}
+
+// found are the cells of what was planted.
+func found(r Result) (cells []string) {
+	if r.Found == nil {
+		return []string{r.Failed}
+	}
+	for i := range r.Found.Found {
+		f := &r.Found.Found[i]
+		text := fmt.Sprintf("%s of %s", thousands(f.Right), thousands(f.Calls))
+		if f.NotSent > 0 {
+			text += fmt.Sprintf(", %s not sent", thousands(f.NotSent))
+		}
+		if len(f.Wrong) > 0 {
+			text += ", wrongly: " + strings.Join(f.Wrong, "; ")
+		}
+		cells = append(cells, strings.ReplaceAll(text, "|", `\|`))
+	}
+	return append(cells, thousands(r.Found.Other), thousands(uint64(r.Rows.Sum()-min(r.Rows.Tables[plantedTable], plantedRows))))
 }
 
 // byPlace sorts by server, sessions and mode.

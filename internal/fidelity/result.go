@@ -19,7 +19,7 @@ type Cell struct {
 	Mode     string `json:"mode"`
 	// Seconds is how long the workload ran.
 	Seconds int `json:"seconds"`
-	// Planted names the difference that was planted in the target; "" is none.
+	// Planted is PlantedNone or PlantedAll in the cells of planted differences, else "".
 	Planted string `json:"planted,omitempty"`
 }
 
@@ -50,6 +50,8 @@ type Result struct {
 	Replay Replay          `json:"replay"`
 	Rows   RowDiff         `json:"rows"`
 	Order  json.RawMessage `json:"order,omitempty"`
+	// Found is what was found of planted differences; nil when there are none.
+	Found *Planted `json:"found,omitempty"`
 	// Reset and Took are how long resetting the target and the whole command took,
 	// in seconds.
 	Reset float64 `json:"reset_s"`

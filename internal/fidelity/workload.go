@@ -44,19 +44,19 @@ const lockErrors = "1213,1020,1205"
 var Workloads = []Workload{
 	{
 		Name: "oltp-hot", What: "sysbench's oltp_read_write on one table of 1,000 rows, text protocol",
-		Script: "oltp_read_write", Options: []string{"--tables=1", "--table-size=1000"}, PSMode: "disable",
+		Script: "oltp.lua", Options: []string{"--tables=1", "--table-size=1000"}, PSMode: "disable",
 	},
 	{
 		Name: "oltp-cold", What: "the same on 100,000 rows",
-		Script: "oltp_read_write", Options: []string{"--tables=1", "--table-size=100000"}, PSMode: "disable",
+		Script: "oltp.lua", Options: []string{"--tables=1", "--table-size=100000"}, PSMode: "disable",
 	},
 	{
 		Name: "oltp-hot-prepared", What: "sysbench's oltp_read_write on 1,000 rows, prepared statements",
-		Script: "oltp_read_write", Options: []string{"--tables=1", "--table-size=1000"}, PSMode: "auto",
+		Script: "oltp.lua", Options: []string{"--tables=1", "--table-size=1000"}, PSMode: "auto",
 	},
 	{
 		Name: "oltp-cold-prepared", What: "the same on 100,000 rows",
-		Script: "oltp_read_write", Options: []string{"--tables=1", "--table-size=100000"}, PSMode: "auto",
+		Script: "oltp.lua", Options: []string{"--tables=1", "--table-size=100000"}, PSMode: "auto",
 	},
 	{
 		Name: "tpcc", What: "TPC-C after the public specification, 2 warehouses, reduced tables, no think time: five transactions, foreign keys",

@@ -2,6 +2,8 @@
 -- who reads or writes what comes from seeded random numbers (--rand-seed), never
 -- from the clock, so that a replay on equal data can answer as the source did.
 
+require("planted")
+
 -- MOD keeps the order-sensitive counters (v = v * 31 + n) in range.
 MOD = 1000000007
 

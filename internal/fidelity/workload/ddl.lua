@@ -9,6 +9,7 @@ local ACCOUNTS, SIDES, LEDGERS = 500, 4, 3
 
 function prepare()
    connect()
+   notice_prepare(con)
    con:query("CREATE TABLE account (id INT PRIMARY KEY, balance BIGINT NOT NULL, v BIGINT NOT NULL)")
    con:query("CREATE TABLE ledger (name VARCHAR(10) PRIMARY KEY, pages INT NOT NULL, v BIGINT NOT NULL)")
    con:query("CREATE TABLE vault (id INT PRIMARY KEY, v BIGINT NOT NULL)")
@@ -78,4 +79,7 @@ local function change() query(changes[rand(1, #changes)], side()) end
 
 local work = {{45, transfer}, {35, look}, {12, use_side}, {5, page}, {1, vault}, {2, change}}
 
-function event() pick(work) end
+function event()
+   pick(work)
+   notice(con, 6)
+end

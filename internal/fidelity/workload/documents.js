@@ -63,8 +63,21 @@ async function prepare() {
   await docs.createIndex('grp_idx', { fields: [{ field: '$.grp', type: 'INT', required: true }] });
   await schema.createCollection('note');
   await schema.createCollection('stamp');
+  await session.sql('CREATE TABLE fid (id INT PRIMARY KEY, n INT NOT NULL, s VARCHAR(20) NOT NULL, KEY fid_n (n))').execute();
+  for (let i = 1; i <= 20; i++) await session.sql(`INSERT INTO fid VALUES (${i}, ${i % 5}, 'row ${i}')`).execute();
+  await session.sql('CREATE FUNCTION fid_half(n INT) RETURNS INT DETERMINISTIC NO SQL RETURN n DIV 2').execute();
   await session.close();
 }
+
+// What planted.lua has, for a difference that is planted in the target to be noticed:
+// statements, and where their value is taken from.
+const notices = [
+  ['SELECT fid_half(n) AS half FROM fid WHERE id = ?', 5, 9],
+  ['SELECT id || n AS either FROM fid WHERE id = ?', 5, 9],
+  ['SELECT id, n FROM fid FORCE INDEX (fid_n) WHERE n = ? ORDER BY id', 0, 4],
+  ['SELECT s FROM fid WHERE id = ?', 3, 3], // the row that is planted
+  ['SELECT id, n, s FROM fid WHERE id = ?', 5, 9],
+];
 
 class Client {
   constructor(number) {
@@ -110,6 +123,11 @@ class Client {
   }
   async stamp() { await this.stamps.add({ who: this.number, n: ++this.made }, { who: this.number, n: ++this.made }).execute(); }
 
+  async notice() {
+    const [text, from, to] = notices[this.random(0, notices.length - 1)];
+    await this.session.sql(text).bind(this.random(from, to)).execute();
+  }
+
   // Two documents and a note, together or not at all.
   async move() {
     await this.session.startTransaction();
@@ -152,6 +170,7 @@ class Client {
     while (Date.now() < end) {
       try {
         await this.one();
+        if (this.percent(4)) await this.notice();
         this.done++;
       } catch (e) {
         const code = e.info && e.info.code;

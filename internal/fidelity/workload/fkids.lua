@@ -9,6 +9,7 @@ local PARENTS = 200 -- at the start, with two children each
 
 function prepare()
    connect()
+   notice_prepare(con)
    con:query([[CREATE TABLE parent (id BIGINT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(40) NOT NULL,
       kids INT NOT NULL DEFAULT 0, v BIGINT NOT NULL DEFAULT 0)]])
    con:query([[CREATE TABLE child (id BIGINT AUTO_INCREMENT PRIMARY KEY, parent_id BIGINT NOT NULL,
@@ -104,4 +105,7 @@ end
 local work = {{15, new_parent}, {10, new_family}, {20, new_child}, {10, new_child_alone}, {5, new_pet},
    {10, visit}, {10, change}, {5, remove}, {10, look}, {3, tag}, {2, audit}}
 
-function event() pick(work) end
+function event()
+   pick(work)
+   notice(con, 6)
+end

@@ -10,6 +10,7 @@ local COUNTERS, SENSORS = 500, 20
 
 function prepare()
    connect()
+   notice_prepare(con)
    con:query([[CREATE TABLE job (id BIGINT PRIMARY KEY, state TINYINT NOT NULL, prio INT NOT NULL, worker INT NOT NULL,
       v BIGINT NOT NULL, KEY (state, prio, id), KEY (worker, state, id))]])
    con:query("CREATE TABLE counter (id INT PRIMARY KEY, grp INT NOT NULL, v BIGINT NOT NULL, KEY (grp))")
@@ -95,4 +96,7 @@ end
 local work = {{20, take}, {8, add_jobs}, {12, finish}, {15, count}, {10, count_range}, {3, count_group},
    {12, read}, {12, note}, {4, correct}, {4, forget}}
 
-function event() pick(work) end
+function event()
+   pick(work)
+   notice(con, 6)
+end

@@ -152,6 +152,7 @@ end
 
 function prepare()
    connect()
+   notice_prepare(con)
    for _, t in ipairs(tables) do con:query(t) end
    load_items()
    for w = 1, sysbench.opt.warehouses do
@@ -308,4 +309,7 @@ end
 
 local work = {{45, new_order}, {43, payment}, {4, order_status}, {4, delivery}, {4, stock_level}}
 
-function event() pick(work) end
+function event()
+   pick(work)
+   notice(con, 40)
+end
