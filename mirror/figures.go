@@ -73,6 +73,33 @@ type TargetFigures struct {
 	OwnPort    int64 `json:"from_client_port"`
 	OtherPort  int64 `json:"from_client_address"`
 	OwnAddress int64 `json:"from_own_address"`
+	// Order tells of the order between sessions; nil when none is kept.
+	Order *OrderFigures `json:"order,omitempty"`
+}
+
+// OrderFigures tell what the order between sessions did.
+type OrderFigures struct {
+	// Proven and Guessed are waits of commands for those of other sessions, by how
+	// sure they are; Late commands were sent before their recorded replies were seen.
+	Proven  int64 `json:"proven"`
+	Guessed int64 `json:"guessed"`
+	Late    int64 `json:"late"`
+	// Reads took a snapshot; Ambiguous of them while a change was being committed.
+	Reads     int64 `json:"reads"`
+	Ambiguous int64 `json:"ambiguous"`
+	// Deadlocks and LockTimeouts of the source were replayed as recorded.
+	Deadlocks    int64 `json:"deadlocks"`
+	LockTimeouts int64 `json:"lock_timeouts"`
+	// Blocked sessions are held back for others now; Waited commands were, for
+	// SyncWait nanoseconds in all.
+	Blocked  int64 `json:"blocked"`
+	Waited   int64 `json:"waited"`
+	SyncWait int64 `json:"sync_wait_ns"`
+	// Dropped waits were given up so that the replay went on. Redone transactions
+	// were begun anew because the target refused a lock, NotRedone could not be.
+	Dropped   int64 `json:"dropped"`
+	Redone    int64 `json:"redone"`
+	NotRedone int64 `json:"not_redone"`
 }
 
 // LinkFigures tell of the connection between a mirror and its assistant.

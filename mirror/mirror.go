@@ -37,6 +37,7 @@ type Mirror struct {
 	live     *replay.Feed
 	stop     context.CancelFunc
 	limit    int64
+	ordered  bool
 	ledger   ledger
 }
 
@@ -50,7 +51,7 @@ func New(target replay.Target, o Options) *Mirror {
 		o.Report.Memory = DefaultReportMemory
 	}
 	o.Report.Copies = o.Replay.Copies
-	m := &Mirror{limit: o.Replay.Window}
+	m := &Mirror{limit: o.Replay.Window, ordered: o.Replay.Order != nil}
 	m.ledger = ledger{builder: report.New(o.Report), seen: o.Seen, capture: keeper{sink: o.Capture}, run: keeper{sink: o.Run}}
 	m.replayer = replay.New(target, (*replayedSink)(m), o.Replay)
 	var ctx context.Context
@@ -105,6 +106,9 @@ func (m *Mirror) Report() (r *report.Report) {
 	m.ledger.with(func() { r = m.ledger.builder.Snapshot() })
 	return r
 }
+
+// Stats returns the replay's running counts.
+func (m *Mirror) Stats() *replay.Stats { return m.replayer.Stats() }
 
 // SetSkew says how far the target's clock is ahead of the recorder's, in
 // nanoseconds.

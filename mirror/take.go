@@ -24,6 +24,13 @@ func (m *Mirror) Figures(now int64) Figures {
 			t.Skipped[session.Skip(i).String()] = n
 		}
 	}
+	if m.ordered {
+		t.Order = &OrderFigures{Blocked: s.Blocked.Load(), Waited: s.SyncWaits.Load(), SyncWait: s.SyncWait.Load(),
+			Redone: s.Redone.Load(), NotRedone: s.NotRedone.Load()}
+		for i := range s.Dropped {
+			t.Order.Dropped += s.Dropped[i].Load()
+		}
+	}
 	f := Figures{At: now, Target: t}
 	m.ledger.with(func() { f.Answers = m.ledger.builder.Live() })
 	return f

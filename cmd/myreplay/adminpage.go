@@ -42,6 +42,7 @@ func newPage(name string, now, before *mirror.Figures, h health) page {
 		}
 	}
 	line("lag", lagWords(&now.Target))
+	line("order", orderWords(now.Target.Order))
 	line("not sent", notSentWords(&now.Target))
 	line("trouble so far", troubleWords(now))
 	line("assistant", linkWords(now.Link))

@@ -57,6 +57,7 @@ type engineArgs struct {
 	quiet                    bool
 	page                     adminArgs
 	drain                    time.Duration
+	liveOrder                liveOrderArgs
 	params                   params
 	choose                   func(*session.Start) bool // nil: all
 	client                   *clientDialer             // nil: from this host's address
@@ -79,6 +80,7 @@ func (a *engineArgs) decided(c *cobra.Command) {
 	f.BoolVar(&a.writes, "writes", false, "copy writes, too: they change data on the target")
 	f.BoolVar(&a.readOnly, "read-only", false, "leave out what may change data; reads that differ for that reason are told apart")
 	f.BoolVar(&a.global, "server-statements", false, "also copy what changes the server: accounts, global variables")
+	a.liveOrder.flags(c)
 	f.Var(&a.keep, "rows", "keep the first N rows of each result, or all, for the report's examples (they may hold personal data)")
 }
 
@@ -103,6 +105,7 @@ type settings struct {
 	ClientIP string        `json:"client_ip,omitempty"`
 	Keep     int           `json:"keep"`
 	Same     bool          `json:"same_server"`
+	liveOrder
 	// Flushed: flush is called.
 	Flushed bool `json:"-"`
 }
@@ -115,12 +118,14 @@ type localEngine struct {
 	seeded uint64
 	began  int64
 	client *clientDialer
+	order  *faithful
 	// skew is how far this machine's clock is ahead of the recorder's; nil: they
 	// are one.
 	skew    func() int64
 	users   func(*target.URL) (target.Users, error)
 	capture *capfile.Writer
 	run     *capfile.Writer
+	runDir  string
 }
 
 // open begins to replay on this machine.
@@ -139,6 +144,9 @@ func (a *engineArgs) open(c *cobra.Command, to routes, s settings, t *targetArgs
 		users: func(u *target.URL) (target.Users, error) { return t.users(u, nil) }}
 	o, err := a.options(c.Context(), to, s)
 	if err != nil {
+		return nil, err
+	}
+	if e.order, err = s.apply(c, to, t, &o.Replay); err != nil {
 		return nil, err
 	}
 	if a.record != "" {
@@ -186,8 +194,9 @@ func (e *localEngine) keep(dir string, s settings, to routes) error {
 	}
 	run := capfile.Meta{Kind: capfile.KindRun, Created: meta.Created, Tool: tool(), Seed: s.Seed, Of: e.capture.Meta().ID,
 		OfPath: filepath.Join(dir, "capture"), Target: to.String(), Source: capfile.Source{From: "replay"},
-		Options: map[string]string{"speed": "live", "writes": fmt.Sprint(s.Writes), "copies": fmt.Sprint(s.Copies)}}
-	e.run, err = capfile.Create(filepath.Join(dir, "run"), run, capfile.Options{})
+		Options: map[string]string{"speed": "live", "writes": fmt.Sprint(s.Writes), "copies": fmt.Sprint(s.Copies), "order": e.order.mode.String()}}
+	e.runDir = filepath.Join(dir, "run")
+	e.run, err = capfile.Create(e.runDir, run, capfile.Options{})
 	return err
 }
 
@@ -210,6 +219,7 @@ func (e *localEngine) figures() mirror.Figures {
 	f := e.Mirror.Figures(e.to.Now())
 	f.Began = e.began
 	e.client.figures(&f.Target)
+	e.order.figures(f.Target.Order)
 	return f
 }
 
@@ -218,10 +228,14 @@ func (e *localEngine) close(drain time.Duration) (*report.Report, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), drain)
 	defer cancel()
 	r, err := e.Mirror.Close(ctx)
+	e.order.close()
 	for _, w := range []*capfile.Writer{e.capture, e.run} {
 		if w != nil {
 			err = errors.Join(err, w.Close())
 		}
+	}
+	if e.run != nil && e.order.planner != nil {
+		err = errors.Join(err, e.order.write(e.runDir, e.Stats()))
 	}
 	return r, err
 }

@@ -42,6 +42,9 @@ func healthOf(now, before *mirror.Figures, mostLag time.Duration) health {
 	add(t.Refused > was.Refused, "the target can't be reached or refuses sessions: %s", orUnknown(t.Refusal))
 	add(t.Lost > was.Lost, "connections to the target break: %s so far", thousands(uint64(t.Lost)))
 	add(now.Source.Dropped > before.Source.Dropped, "the kernel drops packets: %s so far", thousands(uint64(now.Source.Dropped)))
+	if o, was := t.Order, was.Order; o != nil && was != nil {
+		add(o.Dropped > was.Dropped, "the order between sessions is given up in places, so that the mirror goes on: %s so far", count(o.Dropped, "wait"))
+	}
 	if l := now.Link; l != nil {
 		add(!l.Up, "no connection to the assistant: %s", orUnknown(l.Trouble))
 		add(before.Link != nil && l.Lost > before.Link.Lost, "events for the assistant are lost: %s so far", thousands(uint64(l.Lost)))

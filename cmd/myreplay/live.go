@@ -145,6 +145,7 @@ func liveScreen(now, before *mirror.Figures, width, rows int) []string {
 			}
 		}
 		add("lag", lagWords(&now.Target))
+		add("order", orderWords(now.Target.Order))
 		add("differences", differenceWords(&now.Answers))
 		add("not sent", notSentWords(&now.Target))
 		add("trouble", troubleWords(now))

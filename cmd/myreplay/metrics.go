@@ -144,6 +144,9 @@ func (e exporter) Collect(out chan<- prometheus.Metric) {
 	if now.Link != nil {
 		list = slices.Concat(list, linkMetrics)
 	}
+	if now.Target.Order != nil {
+		list = slices.Concat(list, orderMetrics)
+	}
 	for _, m := range list {
 		send(out, m.name, m.help, m.gauge, nil, m.of(now))
 	}

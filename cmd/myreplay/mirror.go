@@ -107,6 +107,9 @@ func (a *mirrorArgs) main(c *cobra.Command, args []string) error {
 	if err := a.missing(to, terminal); err != nil {
 		return err
 	}
+	if err := a.liveOrder.check(a.readOnly, int(a.copies), len(to)); err != nil {
+		return err
+	}
 	asked := !a.writes && !a.readOnly
 	if a.writes, err = writesOrNot(c.InOrStdin(), errs, to.String(), a.writes, a.readOnly, terminal); err != nil {
 		return err
@@ -176,6 +179,9 @@ func (a *mirrorArgs) run(c *cobra.Command, to routes, args []string) error {
 }
 
 func (a *mirrorArgs) how() string {
+	if a.writes && a.liveOrder.decided(true).Order == "row" {
+		return "with writes, in the order of their rows"
+	}
 	if a.writes {
 		return "with writes"
 	}
@@ -193,7 +199,7 @@ func (a *mirrorArgs) engine(ctx context.Context, c *cobra.Command, to routes, sr
 // settings are what the mirror decides about the replay.
 func (a *mirrorArgs) settings(src *source) settings {
 	return settings{Source: src.names, Seed: rand.Uint64(), Writes: a.writes, Server: a.global, Copies: max(int(a.copies), 1),
-		CatchUp: a.catchUp, ClientIP: a.clientIP, Keep: int(a.keep), Same: a.same, Flushed: src.flushed}
+		CatchUp: a.catchUp, ClientIP: a.clientIP, Keep: int(a.keep), Same: a.same, Flushed: src.flushed, liveOrder: a.liveOrder.decided(a.writes)}
 }
 
 // local returns the engine of a mirror that replays by itself.

@@ -89,6 +89,11 @@ func (a *replayArgs) pins() (ids, times bool, err error) {
 			list = "ids,time"
 		}
 	}
+	return parsePins(list)
+}
+
+// parsePins reads the words of --pin.
+func parsePins(list string) (ids, times bool, err error) {
 	for _, word := range strings.Split(list, ",") {
 		switch strings.TrimSpace(word) {
 		case "ids":
@@ -108,8 +113,22 @@ type faithful struct {
 	mode    order.Mode
 	schema  *schema.Schema
 	learned *order.Learned
-	planner *order.Planner
+	planner planner       // nil: no order is kept
 	server  *probe.Server // asked whether the target answers; nil: nobody
+}
+
+// planner plans an order, of a recording or live.
+type planner interface {
+	replay.Orderer
+	Stats() order.Stats
+}
+
+// doubts are what was guessed about the writes whose rows a command sees.
+func (f *faithful) doubts(id, seq uint64) []order.Lesson {
+	if p, ok := f.planner.(*order.Planner); ok {
+		return p.Doubts(id, seq)
+	}
+	return nil
 }
 
 // close ends the connection.
@@ -159,7 +178,7 @@ func classicTarget(urls []*target.URL) *target.URL {
 }
 
 // control connects to the target to ask it about itself.
-func (a *replayArgs) control(ctx context.Context, u *target.URL) (*probe.Server, error) {
+func (a *targetArgs) control(ctx context.Context, u *target.URL) (*probe.Server, error) {
 	if a.auth != "" || a.credentials != "" {
 		return nil, errors.New("no one account asks")
 	}
@@ -240,7 +259,7 @@ func (f *faithful) apply(a *replayArgs, meta *capfile.Meta, o *replay.Options) e
 	if f.mode == order.None {
 		return nil
 	}
-	po := order.Options{Mode: f.mode, Schema: f.schema, Learned: f.learned, Digests: meta.Of != "", Seed: meta.Seed}
+	po := order.Options{Mode: f.mode, Schema: f.schema, Learned: f.learned, Digests: meta.Of != "", Seed: meta.Seed, Doubts: a.refine > 0}
 	if a.speed != 0 {
 		po.HoldTime = int64(time.Second) // what is held back must still be on time
 	}
@@ -248,11 +267,21 @@ func (f *faithful) apply(a *replayArgs, meta *capfile.Meta, o *replay.Options) e
 	o.Order, o.Stall = f.planner, a.stall
 	if f.server != nil {
 		o.Alive = func(ctx context.Context) bool {
-			_, err := f.server.About(ctx)
+			err := f.server.Ping(ctx)
 			return err == nil
 		}
+		o.Blockers = f.blockers
 	}
 	return nil
+}
+
+// blockers tells which of the target's connections wait for locks of which.
+func (f *faithful) blockers(ctx context.Context) (pairs [][2]uint64, err error) {
+	list, err := f.server.LockWaits(ctx)
+	for _, w := range list {
+		pairs = append(pairs, [2]uint64{w.Waiting, w.Blocking})
+	}
+	return pairs, err
 }
 
 // totals sums up what the order did in a pass.

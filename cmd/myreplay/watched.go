@@ -94,6 +94,7 @@ func (a *engineArgs) summary(out io.Writer, f *mirror.Figures, d time.Duration) 
 		fmt.Fprintf(out, "; the latest was sent %s after it was seen", duration(time.Duration(t.MostLag)))
 	}
 	fmt.Fprintln(out)
+	orderRemarks(out, t.Order)
 	remark(out, t.Behind, count(t.Behind, "session")+" given up because the target was too slow")
 	remark(out, t.Caught, count(t.Caught, "command")+" sent together with others, to catch up")
 	remark(out, t.Refused, fmt.Sprintf("%s could not be opened on the target, the last one: %s", count(t.Refused, "session"), t.Refusal))
