@@ -39,15 +39,19 @@ type pair struct {
 
 // options are those of both servers. Locks are given up after 10 s, so that a
 // replay in bad order ends.
-func options() []mysqltest.Option {
-	return []mysqltest.Option{mysqltest.NoTLS(), mysqltest.BufferPool("256M"), mysqltest.MaxConnections(400),
+func options(kind mysqltest.Kind) []mysqltest.Option {
+	list := []mysqltest.Option{mysqltest.NoTLS(), mysqltest.BufferPool("256M"), mysqltest.MaxConnections(400),
 		mysqltest.Args("--innodb-lock-wait-timeout=10")}
+	if kind == mysqltest.MySQL97 { // as it is by default
+		list = append(list, mysqltest.PerformanceSchema())
+	}
+	return list
 }
 
 // newPair loads a workload's data into a source, once, and keeps the data
 // directory.
 func newPair(t testing.TB, w Workload, kind mysqltest.Kind) *pair {
-	p := &pair{t: t, w: w, source: mysqltest.Start(t, kind, options()...), target: mysqltest.Start(t, kind, options()...)}
+	p := &pair{t: t, w: w, source: mysqltest.Start(t, kind, options(kind)...), target: mysqltest.Start(t, kind, options(kind)...)}
 	p.prepare()
 	if kind == mysqltest.MySQL97 {
 		p.source.Exec(t, "RESET BINARY LOGS AND GTIDS") // the load's, which no replay needs
