@@ -34,6 +34,7 @@ type Live struct {
 	// transactions whose snapshot may not be.
 	ends  []*member
 	snaps []*group
+	every uint64 // liveSweep
 	shown atomic.Pointer[Stats]
 	told  int64 // the time of shown
 }
@@ -54,7 +55,7 @@ func NewLive(o Options, window time.Duration) *Live {
 		window = DefaultLiveWindow
 	}
 	o.Learned = nil
-	l := &Live{p: NewPlanner(o), window: int64(window)}
+	l := &Live{p: NewPlanner(o), window: int64(window), every: liveSweep}
 	l.p.live = true
 	return l
 }

@@ -184,6 +184,7 @@ func runLiveModel(t *testing.T, seed uint64, locks bool, window time.Duration, l
 	}
 	v := liveRun{r: r, m: newModel(rows), rec: rec, l: NewLive(Options{Mode: Row, Schema: tables}, window),
 		steps: map[uint64][]*Step{}, clients: fresh(clients), sent: map[*Step]bool{}}
+	v.l.every = 5 // so that it forgets
 	v.run(t, lag)
 	return v.out, rec, v.l.Stats(), clients
 }

@@ -81,7 +81,7 @@ func (l *Live) hand(m *member, c *command) error {
 	if g.ended != 0 && g.last == c {
 		l.over(g)
 	}
-	if p.numbers-p.swept > liveSweep {
+	if p.numbers-p.swept > l.every {
 		l.sweep()
 	}
 	if c.reply == nil {
@@ -248,10 +248,24 @@ func (b *bucket) forget() {
 }
 
 func (l *list) forget() {
-	l.items = slices.DeleteFunc(l.items[l.head:], func(a *access) bool { return a.isOlder(0) })
-	l.head = 0
-	if cap(l.items) > 64 && cap(l.items) > 4*len(l.items) {
-		l.items = slices.Clone(l.items)
+	n := 0
+	for i := l.head; i < len(l.items); i++ {
+		if l.items[i].isOlder(0) {
+			continue
+		}
+		l.items[n] = l.items[i]
+		if l.spans != nil {
+			l.spans[n] = l.spans[i]
+		}
+		n++
+	}
+	clear(l.items[n:])
+	l.items, l.head = l.items[:n], 0
+	if l.spans != nil {
+		l.spans = l.spans[:n]
+	}
+	if cap(l.items) > 64 && cap(l.items) > 4*n {
+		l.items, l.spans = slices.Clone(l.items), slices.Clone(l.spans)
 	}
 }
 
