@@ -33,3 +33,21 @@ func (p *Planner) doubt(c, write *command) {
 // Doubts returns the guesses about the writes whose rows a command sees, where
 // Options.Doubts asks for them.
 func (p *Planner) Doubts(id, seq uint64) []Lesson { return p.doubts[named{id, seq}] }
+
+// keepPoints takes note of when the effects of those commands were that another's
+// place is guessed next to.
+func (p *Planner) keepPoints(c *command) {
+	if !p.options.Doubts || len(p.points) >= maxDoubting {
+		return
+	}
+	if p.points == nil {
+		p.points = map[named]int64{}
+	}
+	for _, g := range c.guesses {
+		p.points[named{g.on.Session, g.on.Seq}] = g.at
+	}
+}
+
+// Point returns when the effect of a command is taken to have been that some Guess
+// names, where Options.Doubts asks for it; 0: not known.
+func (p *Planner) Point(id, seq uint64) int64 { return p.points[named{id, seq}] }

@@ -17,6 +17,7 @@ import (
 // fact is what a read of one value tells.
 type fact struct {
 	cmd    *command
+	access *access
 	table  *table
 	exact  uint64
 	column uint8
@@ -62,7 +63,7 @@ func (p *Planner) learnRead(a *access, r *session.Result) {
 			return
 		}
 	}
-	g.facts = append(g.facts, fact{a.cmd, a.table, a.exact, i, r.Binary, r.Digest.Unordered})
+	g.facts = append(g.facts, fact{a.cmd, a, a.table, a.exact, i, r.Binary, r.Digest.Unordered})
 }
 
 // isText tells whether values of a type are sent as they were written.
@@ -124,16 +125,69 @@ func (f *command) tells(g *group) (seen, known bool) {
 		if !f.group.repeatable && r.cmd != f {
 			continue
 		}
-		for k := len(g.literals) - 1; k >= 0; k-- {
-			w := &g.literals[k]
-			if w.exact != r.exact || w.column != r.column || w.table != r.table {
-				continue
-			}
-			if r.binary {
-				return w.binary == r.digest, true
-			}
-			return w.text == r.digest, true
+		if seen, known = r.tells(g); known {
+			return seen, true
 		}
 	}
 	return false, false
+}
+
+// tells tells whether a read found what a group wrote last to its value.
+func (r *fact) tells(g *group) (seen, known bool) {
+	for k := len(g.literals) - 1; k >= 0; k-- {
+		w := &g.literals[k]
+		if w.exact != r.exact || w.column != r.column || w.table != r.table {
+			continue
+		}
+		if r.binary {
+			return w.binary == r.digest, true
+		}
+		return w.text == r.digest, true
+	}
+	return false, false
+}
+
+// between returns the bounds of the point of a snapshot that evidence and lessons
+// set: so that what is guessed does not contradict them.
+func (p *Planner) between(f *command) (after, before int64) {
+	if f.bounded {
+		return f.after, f.before
+	}
+	f.bounded = true
+	after, before = p.options.Learned.between(f)
+	lo, hi := after, before
+	for _, below := range []bool{false, true} {
+		for i := range f.group.facts {
+			if r := &f.group.facts[i]; f.group.repeatable || r.cmd == f {
+				lo, hi = p.bound(f, r, lo, hi, below)
+			}
+		}
+	}
+	if lo < hi {
+		after, before = lo, hi
+	}
+	f.after, f.before = after, before
+	return after, before
+}
+
+// bound narrows the bounds by what one read found: the lower ones, or those below
+// which the snapshot lies.
+func (p *Planner) bound(f *command, r *fact, lo, hi int64, below bool) (after, before int64) {
+	p.beside = r.table.near(r.access, p.beside[:0], p.old(), false)
+	for _, l := range p.beside {
+		for _, b := range l.items[l.head:] {
+			g := b.group
+			if b.exact != r.exact || !b.wrote || g.session == f.group.session || g.over != committed || b.end != nil ||
+				g.effective() <= f.sent || g.last.sent >= f.answered {
+				continue
+			}
+			switch seen, known := r.tells(g); {
+			case known && seen && !below:
+				lo = max(lo, g.point())
+			case known && !seen && below && g.point() > lo: // what came before was overwritten
+				hi = min(hi, g.point())
+			}
+		}
+	}
+	return lo, hi
 }

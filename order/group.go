@@ -17,6 +17,9 @@ type command struct {
 	sent, answered int64
 	what           effect
 	guesses        []guess
+	// after and before are bounds of its snapshot's point, once bounded is set.
+	after, before int64
+	bounded       bool
 	// takes is how long such a command took at least.
 	takes int64
 	// barrier: all wait for it.

@@ -31,6 +31,9 @@ type Lesson struct {
 	Other    uint64 `json:"other"`
 	OtherSeq uint64 `json:"other_seq"`
 	Seen     bool   `json:"seen"`
+	// At is when the other's effect is taken to have been, by the recorder's clock,
+	// in nanoseconds; 0: not known.
+	At int64 `json:"at,omitempty"`
 }
 
 // place names two commands.
@@ -47,7 +50,7 @@ func (l *Learned) Set(n Lesson) {
 	}
 	l.index = nil
 	if i, known := l.places[k]; known {
-		l.List[i].Seen = n.Seen
+		l.List[i].Seen, l.List[i].At = n.Seen, n.At
 		return
 	}
 	l.places[k] = len(l.List)
@@ -112,6 +115,38 @@ func (l *Learned) snapshot(f, other *command) (seen, known bool) {
 		return n.Seen, true
 	}
 	return false, false
+}
+
+// between returns the bounds that lessons set to the point of a snapshot: what it
+// saw was before, what it did not see after. Bounds that contradict each other are
+// none.
+func (l *Learned) between(f *command) (lo, hi int64) {
+	lo, hi = -1<<63, 1<<63-1
+	if l == nil || len(l.List) == 0 {
+		return lo, hi
+	}
+	if l.index == nil {
+		l.prepare()
+	}
+	g := f.group
+	for _, i := range l.reads[f.step.Session] {
+		n := &l.List[i]
+		if n.At == 0 || n.Seq < f.step.Seq || !g.repeatable && n.Seq > f.step.Seq {
+			continue
+		}
+		if g.last != nil && n.Seq > g.last.step.Seq {
+			break
+		}
+		if n.Seen {
+			lo = max(lo, n.At)
+		} else {
+			hi = min(hi, n.At)
+		}
+	}
+	if lo >= hi {
+		return -1 << 63, 1<<63 - 1
+	}
+	return lo, hi
 }
 
 // ReadLearned reads what Write wrote.

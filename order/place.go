@@ -174,6 +174,7 @@ func (p *Planner) finishStep(c *command, old uint64) {
 			c.ambiguous = true
 			p.stats.Ambiguous++
 		}
+		p.keepPoints(c)
 		c.settle()
 	}
 }

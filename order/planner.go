@@ -21,6 +21,7 @@ type Planner struct {
 	bindings map[binding]*bound
 	// doubts are, for a command, the guesses about the writes that it sees.
 	doubts map[named][]Lesson
+	points map[named]int64 // when what guesses name took effect
 	// least is how long commands of a shape took at least.
 	least map[*sqltext.Shape]int64
 	stats Stats
@@ -36,6 +37,7 @@ type Planner struct {
 	swept   uint64
 	visits  uint64
 	lists   []*list
+	beside  []*list // scratch, as lists
 	slabs   slabs
 	// barrier is the latest command that all wait for that come after it.
 	barrier  *command

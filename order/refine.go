@@ -19,7 +19,8 @@ type trial struct {
 	// guesses are what it was told first, in the order of time: what it saw comes
 	// before what it did not see.
 	guesses []session.Guess
-	first   int // how many of them it saw then
+	at      []int64 // when the effects of these were
+	first   int     // how many of them it saw then
 	tries   int
 	// doubts are the guesses about the writes that it sees; the first doubted of
 	// them have been tried.
@@ -37,8 +38,9 @@ func NewRefiner(l *Learned) *Refiner {
 func (r *Refiner) Learned() *Learned { return r.learned }
 
 // Differs tells that the answer to a command differed in the pass that has just
-// ended. guesses are those of its Step, doubts those of Planner.Doubts.
-func (r *Refiner) Differs(id, seq uint64, guesses []session.Guess, doubts []Lesson) {
+// ended. guesses are those of its Step; p planned the pass.
+func (r *Refiner) Differs(id, seq uint64, guesses []session.Guess, p *Planner) {
+	doubts := p.Doubts(id, seq)
 	if len(guesses) == 0 && len(doubts) == 0 {
 		return
 	}
@@ -47,6 +49,7 @@ func (r *Refiner) Differs(id, seq uint64, guesses []session.Guess, doubts []Less
 	if t == nil {
 		t = &trial{guesses: append([]session.Guess(nil), guesses...), doubts: append([]Lesson(nil), doubts...)}
 		for _, g := range guesses {
+			t.at = append(t.at, p.Point(g.Session, g.Seq))
 			if g.Seen {
 				t.first++
 			}
@@ -95,7 +98,7 @@ func (r *Refiner) try(k named, t *trial) bool {
 // place has a command see the first of its guesses.
 func (r *Refiner) place(k named, t *trial, seen int) {
 	for i, g := range t.guesses {
-		r.learned.Set(Lesson{Session: k.session, Seq: k.seq, Other: g.Session, OtherSeq: g.Seq, Seen: i < seen})
+		r.learned.Set(Lesson{Session: k.session, Seq: k.seq, Other: g.Session, OtherSeq: g.Seq, Seen: i < seen, At: t.at[i]})
 	}
 }
 

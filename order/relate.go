@@ -261,8 +261,9 @@ func (p *Planner) sees(f *command, b *access) (seen bool, conf Confidence, at in
 	if seen, known := p.options.Learned.snapshot(f, last); known {
 		return seen, Guessed, at
 	}
+	lo, hi := p.between(f)
 	if seen, known := f.tells(b.group); known {
-		return seen, Inferred, at
+		return seen || at <= lo, Inferred, at // what was overwritten was there
 	}
-	return at <= f.point(), Guessed, at
+	return at <= min(max(f.point(), lo), hi-1), Guessed, at
 }

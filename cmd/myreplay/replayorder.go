@@ -123,14 +123,6 @@ type planner interface {
 	Stats() order.Stats
 }
 
-// doubts are what was guessed about the writes whose rows a command sees.
-func (f *faithful) doubts(id, seq uint64) []order.Lesson {
-	if p, ok := f.planner.(*order.Planner); ok {
-		return p.Doubts(id, seq)
-	}
-	return nil
-}
-
 // close ends the connection.
 func (f *faithful) close() {
 	if f.server != nil {

@@ -53,7 +53,8 @@ func (a *replayArgs) refineRuns(c *cobra.Command, path string, urls []*target.UR
 		if ctx.Err() != nil {
 			return nil
 		}
-		differ, err := differing(path, a.run, func(id, seq uint64, guesses []session.Guess) { r.Differs(id, seq, guesses, f.doubts(id, seq)) })
+		planned, _ := f.planner.(*order.Planner)
+		differ, err := differing(path, a.run, func(id, seq uint64, guesses []session.Guess) { r.Differs(id, seq, guesses, planned) })
 		if err != nil {
 			return err
 		}
