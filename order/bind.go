@@ -18,8 +18,7 @@ type bound struct {
 	tables []boundTable
 	// coarse: there may be more than the tables tell: all wait for it.
 	coarse bool
-	// reads is the set of columns that each table's rows are read of.
-	any bool // there is something to do
+	any    bool // there is something to do
 }
 
 // boundTable is a table of a shape.
@@ -31,6 +30,8 @@ type boundTable struct {
 	assigned []boundAssign
 	changes  uint64
 	reads    uint64
+	// lock is how a SELECT locks the rows that it reads.
+	lock sqltext.RowLock
 	// inserted are the places of an INSERT's columns; -1: not known.
 	inserted []int16
 	temp     bool
@@ -153,7 +154,7 @@ func (p *Planner) bindTable(b *bound, s *sqltext.Shape, ref *sqltext.ShapeTable,
 		return
 	}
 	t := p.table(in, ref.Name, found)
-	bt := boundTable{table: t, ref: ref, temp: s.Flags&sqltext.Temporary != 0}
+	bt := boundTable{table: t, ref: ref, temp: s.Flags&sqltext.Temporary != 0, lock: lockOf(s, ref)}
 	if p.options.Mode == Row {
 		bt.bindTerms(ref)
 	}
@@ -162,13 +163,24 @@ func (p *Planner) bindTable(b *bound, s *sqltext.Shape, ref *sqltext.ShapeTable,
 	p.triggers(b, found, ref)
 }
 
+// lockOf returns how a SELECT locks the rows of a table: FOR UPDATE OF names some
+// of its tables.
+func lockOf(s *sqltext.Shape, ref *sqltext.ShapeTable) sqltext.RowLock {
+	for i := range s.Tables {
+		if s.Tables[i].RowLock != sqltext.NoLock {
+			return ref.RowLock
+		}
+	}
+	return s.Lock
+}
+
 // bindView adds the tables of a view, all of whose rows it may touch.
 func (p *Planner) bindView(b *bound, v *schema.Table, ref *sqltext.ShapeTable, depth int) {
 	if depth == 0 {
 		b.coarse = true
 		return
 	}
-	shapes, _ := p.viewShaper().Shapes([]byte(v.Definition), sqltext.Options{})
+	shapes, _ := new(sqltext.Shaper).Shapes([]byte(v.Definition), sqltext.Options{})
 	for _, s := range shapes {
 		for i := range s.Tables {
 			in := s.Tables[i].Schema
@@ -181,13 +193,10 @@ func (p *Planner) bindView(b *bound, v *schema.Table, ref *sqltext.ShapeTable, d
 				continue
 			}
 			part := &sqltext.ShapeTable{Schema: in, Name: s.Tables[i].Name, Role: ref.Role, Lock: ref.Lock}
-			b.tables = append(b.tables, boundTable{table: p.table(in, part.Name, inner), ref: part, reads: allColumns, changes: allColumns})
+			b.tables = append(b.tables, boundTable{table: p.table(in, part.Name, inner), ref: part, reads: allColumns, changes: allColumns, lock: ref.RowLock})
 		}
 	}
 }
-
-// viewShaper is for texts that are no statements of the recording.
-func (p *Planner) viewShaper() *sqltext.Shaper { return new(sqltext.Shaper) }
 
 // triggers adds what a table's triggers may touch.
 func (p *Planner) triggers(b *bound, t *schema.Table, ref *sqltext.ShapeTable) {
@@ -280,7 +289,7 @@ func (p *Planner) table(in, name string, found *schema.Table) *table {
 	if t == nil {
 		t = newTable(k, found)
 		p.tables[k] = t
-		p.relate2(t)
+		p.linkKeys(t)
 	}
 	return t
 }
@@ -291,6 +300,13 @@ func (bt *boundTable) bindTerms(ref *sqltext.ShapeTable) {
 	for i := range ref.Terms {
 		if c, ok := t.column(ref.Terms[i].Column); ok {
 			bt.terms = append(bt.terms, boundTerm{c, classOf(t.schema, c), &ref.Terms[i]})
+		}
+	}
+	if t.schema != nil { // those without a table's name hold where it has the column
+		for i := range ref.Maybe {
+			if c, ok := t.columns[ref.Maybe[i].Column]; ok {
+				bt.terms = append(bt.terms, boundTerm{c, classOf(t.schema, c), &ref.Maybe[i]})
+			}
 		}
 	}
 	if ref.Insert == nil {

@@ -13,13 +13,13 @@ func (p *Planner) doubt(c, write *command) {
 	if !p.options.Doubts || len(write.step.Guesses)+len(write.guesses) == 0 {
 		return
 	}
-	k := named{c.step.Session, c.step.Seq}
+	k := commandID{c.step.Session, c.step.Seq}
 	list, known := p.doubts[k]
 	if len(list) >= maxDoubts || !known && len(p.doubts) >= maxDoubting {
 		return
 	}
 	if p.doubts == nil {
-		p.doubts = map[named][]Lesson{}
+		p.doubts = map[commandID][]Lesson{}
 	}
 	for _, g := range write.step.Guesses {
 		list = append(list, Lesson{Session: write.step.Session, Seq: write.step.Seq, Other: g.Session, OtherSeq: g.Seq, Seen: g.Seen})
@@ -32,7 +32,7 @@ func (p *Planner) doubt(c, write *command) {
 
 // Doubts returns the guesses about the writes whose rows a command sees, where
 // Options.Doubts asks for them.
-func (p *Planner) Doubts(id, seq uint64) []Lesson { return p.doubts[named{id, seq}] }
+func (p *Planner) Doubts(id, seq uint64) []Lesson { return p.doubts[commandID{id, seq}] }
 
 // keepPoints takes note of when the effects of those commands were that another's
 // place is guessed next to.
@@ -41,13 +41,13 @@ func (p *Planner) keepPoints(c *command) {
 		return
 	}
 	if p.points == nil {
-		p.points = map[named]int64{}
+		p.points = map[commandID]int64{}
 	}
 	for _, g := range c.guesses {
-		p.points[named{g.on.Session, g.on.Seq}] = g.at
+		p.points[commandID{g.on.Session, g.on.Seq}] = g.at
 	}
 }
 
 // Point returns when the effect of a command is taken to have been that some Guess
 // names, where Options.Doubts asks for it; 0: not known.
-func (p *Planner) Point(id, seq uint64) int64 { return p.points[named{id, seq}] }
+func (p *Planner) Point(id, seq uint64) int64 { return p.points[commandID{id, seq}] }

@@ -6,8 +6,8 @@ import (
 	"myreplay/schema"
 )
 
-// relate2 looks up a table's foreign keys and unique keys.
-func (p *Planner) relate2(t *table) {
+// linkKeys looks up a table's foreign keys and unique keys.
+func (p *Planner) linkKeys(t *table) {
 	if t.schema == nil || t.related {
 		return
 	}

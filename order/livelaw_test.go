@@ -127,14 +127,14 @@ func (v *liveRun) act(c *client) bool {
 }
 
 // modelTimes returns when each command was sent and answered.
-func modelTimes(rec *modelRecording) map[named][2]int64 {
-	times := map[named][2]int64{}
+func modelTimes(rec *modelRecording) map[commandID][2]int64 {
+	times := map[commandID][2]int64{}
 	for _, e := range rec.events {
 		switch e := e.(type) {
 		case *session.Command:
-			times[named{e.ID, e.Seq}] = [2]int64{e.At, never}
+			times[commandID{e.ID, e.Seq}] = [2]int64{e.At, never}
 		case *session.Reply:
-			times[named{e.ID, e.Seq}] = [2]int64{times[named{e.ID, e.Seq}][0], e.First}
+			times[commandID{e.ID, e.Seq}] = [2]int64{times[commandID{e.ID, e.Seq}][0], e.First}
 		}
 	}
 	return times
@@ -142,7 +142,7 @@ func modelTimes(rec *modelRecording) map[named][2]int64 {
 
 // isAmbiguous tells whether the snapshot that a command read was taken while
 // another session's change was being committed.
-func isAmbiguous(s *Step, clients []*client, times map[named][2]int64) bool {
+func isAmbiguous(s *Step, clients []*client, times map[commandID][2]int64) bool {
 	ops := clients[s.Session-1].ops
 	first := int(s.Seq) - 1
 	for i := first; i >= 0 && ops[i].kind != 'c' && ops[i].kind != 'a'; i-- {
@@ -152,7 +152,7 @@ func isAmbiguous(s *Step, clients []*client, times map[named][2]int64) bool {
 			break
 		}
 	}
-	read := times[named{s.Session, uint64(first + 1)}]
+	read := times[commandID{s.Session, uint64(first + 1)}]
 	auto := make([]bool, len(clients))
 	for i, c := range clients {
 		auto[i] = true
@@ -161,7 +161,7 @@ func isAmbiguous(s *Step, clients []*client, times map[named][2]int64) bool {
 			if o.kind == 'b' || o.kind == 'c' || o.kind == 'a' {
 				auto[i] = o.kind != 'b'
 			}
-			at, ok := times[named{uint64(c.id), uint64(k + 1)}]
+			at, ok := times[commandID{uint64(c.id), uint64(k + 1)}]
 			if ok && ends && c.id != int(s.Session) && at[0] < read[1] && read[0] < at[1] {
 				return true
 			}

@@ -20,8 +20,8 @@ type Planner struct {
 	tables   map[string]*table
 	bindings map[binding]*bound
 	// doubts are, for a command, the guesses about the writes that it sees.
-	doubts map[named][]Lesson
-	points map[named]int64 // when what guesses name took effect
+	doubts map[commandID][]Lesson
+	points map[commandID]int64 // when what guesses name took effect
 	// least is how long commands of a shape took at least.
 	least map[*sqltext.Shape]int64
 	stats Stats

@@ -7,12 +7,12 @@ import "myreplay/session"
 // first. It serves one goroutine.
 type Refiner struct {
 	learned *Learned
-	trials  map[named]*trial
-	pending []named // they differed in this pass
+	trials  map[commandID]*trial
+	pending []commandID // they differed in this pass
 }
 
-// named names a command.
-type named struct{ session, seq uint64 }
+// commandID names a command.
+type commandID struct{ session, seq uint64 }
 
 // trial is what was tried for one command.
 type trial struct {
@@ -31,7 +31,7 @@ type trial struct {
 
 // NewRefiner returns a Refiner that goes on with what was learned before.
 func NewRefiner(l *Learned) *Refiner {
-	return &Refiner{learned: l, trials: map[named]*trial{}}
+	return &Refiner{learned: l, trials: map[commandID]*trial{}}
 }
 
 // Learned returns what was learned so far. It is for the next pass.
@@ -44,7 +44,7 @@ func (r *Refiner) Differs(id, seq uint64, guesses []session.Guess, p *Planner) {
 	if len(guesses) == 0 && len(doubts) == 0 {
 		return
 	}
-	k := named{id, seq}
+	k := commandID{id, seq}
 	t := r.trials[k]
 	if t == nil {
 		t = &trial{guesses: append([]session.Guess(nil), guesses...), doubts: append([]Lesson(nil), doubts...)}
@@ -74,7 +74,7 @@ func (r *Refiner) Next() (changed int) {
 
 // try gives a command that differs another place, then the writes that it sees;
 // false: all was tried.
-func (r *Refiner) try(k named, t *trial) bool {
+func (r *Refiner) try(k commandID, t *trial) bool {
 	if seen, ok := t.next(); ok {
 		r.place(k, t, seen)
 		return true
@@ -96,7 +96,7 @@ func (r *Refiner) try(k named, t *trial) bool {
 }
 
 // place has a command see the first of its guesses.
-func (r *Refiner) place(k named, t *trial, seen int) {
+func (r *Refiner) place(k commandID, t *trial, seen int) {
 	for i, g := range t.guesses {
 		r.learned.Set(Lesson{Session: k.session, Seq: k.seq, Other: g.Session, OtherSeq: g.Seq, Seen: i < seen, At: t.at[i]})
 	}

@@ -9,10 +9,6 @@ import (
 
 const (
 	maxLenses = 4
-	// gridShift makes cells of numbers, so that ranges find rows: 64 to a cell.
-	gridShift = 6
-	// maxCells is in how many buckets an access may be.
-	maxCells = 32
 	// maxColumns is how many columns of a table can tell rows apart.
 	maxColumns = 255
 	// keptFor is for how many steps more than others those are remembered that no
@@ -66,14 +62,6 @@ type relation struct {
 	ours, theirs []uint8
 	// changes: what is done to the parent changes the child, too.
 	changes bool
-}
-
-// lens finds accesses by the values of some columns.
-type lens struct {
-	columns []uint8
-	buckets map[uint64]*bucket
-	// loose has those accesses whose columns have no such values.
-	loose bucket
 }
 
 func newTable(name string, s *schema.Table) *table {
@@ -243,102 +231,6 @@ func (t *table) addLens(columns []uint8) {
 	}
 }
 
-// cells appends the buckets that an access belongs to; false: it is loose.
-func (l *lens) cells(a *access, dst []uint64) ([]uint64, bool) {
-	dst = append(dst, 1)
-	last := len(l.columns) - 1
-	for i, c := range l.columns {
-		d := a.find(c)
-		if d == nil || d.kind == null {
-			return dst, false
-		}
-		var ok bool
-		if dst, ok = d.spread(dst, i == last); !ok {
-			return dst, false
-		}
-	}
-	return dst, true
-}
-
-// spread makes of each cell those that the domain's values lead to.
-func (d *domain) spread(cells []uint64, grid bool) ([]uint64, bool) {
-	grid = grid && d.kind == number
-	shift := 0
-	if grid {
-		shift = gridShift
-	}
-	n := len(cells)
-	switch {
-	case d.set != nil:
-		return spreadSet(cells, d, shift)
-	case d.kind == number && d.lo>>shift != d.hi>>shift:
-		from, to := d.lo>>shift, d.hi>>shift
-		if !grid || uint64(to-from) >= maxCells || n*int(to-from+1) > maxCells {
-			return cells, false
-		}
-		for v := from + 1; v <= to; v++ {
-			for i := range n {
-				cells = append(cells, mix(cells[i], uint64(v)))
-			}
-		}
-		for i := range n {
-			cells[i] = mix(cells[i], uint64(from))
-		}
-		return cells, true
-	case !grid && d.lo != d.hi:
-		return cells, false
-	}
-	for i := range n {
-		cells[i] = mix(cells[i], uint64(d.lo>>shift))
-	}
-	return cells, true
-}
-
-// spreadSet is spread for a list of values.
-func spreadSet(cells []uint64, d *domain, shift int) ([]uint64, bool) {
-	n := len(cells)
-	if n*len(d.set) > maxCells {
-		return cells, false
-	}
-	for k, v := range d.set {
-		if k > 0 && v>>shift == d.set[k-1]>>shift || k == 0 {
-			continue
-		}
-		for i := range n {
-			cells = append(cells, mix(cells[i], uint64(v>>shift)))
-		}
-	}
-	for i := range n {
-		cells[i] = mix(cells[i], uint64(d.set[0]>>shift))
-	}
-	return cells, true
-}
-
-// span returns where an access lies in the lens's last column.
-func (l *lens) span(a *access) span {
-	if d := a.find(l.columns[len(l.columns)-1]); d != nil && d.kind == number {
-		return span{d.lo, d.hi}
-	}
-	return anywhere
-}
-
-func (l *lens) add(a *access, cells []uint64) {
-	cells, ok := l.cells(a, cells)
-	if !ok {
-		l.loose.add(a)
-		return
-	}
-	s := l.span(a)
-	for _, c := range cells {
-		b := l.buckets[c]
-		if b == nil {
-			b = &bucket{}
-			l.buckets[c] = b
-		}
-		b.addSpan(a, s)
-	}
-}
-
 // near appends the lists in which all accesses are that may meet a; reads: those
 // that only read, too. What is older than a number is left out.
 func (t *table) near(a *access, dst []*list, old uint64, reads bool) []*list {
@@ -370,19 +262,6 @@ func (t *table) near(a *access, dst []*list, old uint64, reads bool) []*list {
 		}
 	}
 	return l.loose.append(dst, reads)
-}
-
-// size returns how many accesses are in some buckets, or in none.
-func (l *lens) size(cells []uint64, old uint64, reads bool) int {
-	l.loose.trim(old)
-	n := l.loose.len(reads)
-	for _, c := range cells {
-		if b := l.buckets[c]; b != nil {
-			b.trim(old)
-			n += b.len(reads)
-		}
-	}
-	return n
 }
 
 // sweep forgets what is old.
