@@ -163,10 +163,17 @@ const ms = int64(time.Millisecond)
 // talk makes a session of queries, one every step.
 func talk(id uint64, at, step int64, queries ...string) []session.Event {
 	list := []session.Event{&session.Start{ID: id, At: at, ConnectionID: uint32(id), Protocol: session.Classic, Login: session.Login{Known: true, User: "app"}}}
+	status := uint16(2) // autocommit
 	for i, q := range queries {
 		at += step
+		switch q {
+		case "begin":
+			status |= statusInTrans
+		case "commit", "rollback":
+			status &^= statusInTrans
+		}
 		list = append(list, query(id, uint64(i+1), at, q),
-			&session.Reply{ID: id, Seq: uint64(i + 1), First: at, Last: at, Results: []session.Result{{Outcome: session.OK, Status: 2}}})
+			&session.Reply{ID: id, Seq: uint64(i + 1), First: at, Last: at, Results: []session.Result{{Outcome: session.OK, Status: status}}})
 	}
 	return append(list, &session.End{ID: id, At: at + step, Reason: session.ClientQuit})
 }
