@@ -120,7 +120,7 @@ func (m myreplay) check() error {
 	}
 	found := map[string]int{}
 	for _, d := range report.Differences {
-		found[d.Class] = d.Commands
+		found[d.Class] += d.Commands
 	}
 	// Each session meets the missing index once. The changed row is that of one
 	// customer, who is looked at so many times.

@@ -148,7 +148,11 @@ func (a *replayArgs) faithful(c *cobra.Command, path string, urls []*target.URL)
 	} else {
 		why = errors.New("only a mysql:// target can be asked")
 	}
-	if f.schema, err = a.tables(c.Context(), path, f.server); err != nil {
+	f.schema, err = a.tables(c.Context(), path, f.server)
+	if no := new(untold); errors.As(err, &no) {
+		why, err = no, nil
+	}
+	if err != nil {
 		return f, err
 	}
 	if f.schema == nil && m >= order.Table {
@@ -207,8 +211,21 @@ func (a *replayArgs) tables(ctx context.Context, path string, server *probe.Serv
 	if server == nil {
 		return nil, nil
 	}
-	return server.Schema(ctx, nil)
+	found, err := server.Schema(ctx, nil)
+	if err != nil {
+		return nil, &untold{err}
+	}
+	return found, nil
 }
+
+// untold is why a server did not tell its schema: a replay goes on without it.
+type untold struct{ err error }
+
+// Error implements error.
+func (e *untold) Error() string { return e.err.Error() }
+
+// Unwrap returns the server's error.
+func (e *untold) Unwrap() error { return e.err }
 
 // lessons returns what was learned of a capture before.
 func (a *replayArgs) lessons(path string) (*order.Learned, error) {
