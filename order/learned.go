@@ -1,10 +1,12 @@
 package order
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"slices"
 )
@@ -18,9 +20,8 @@ type Learned struct {
 	Passes int      `json:"passes"`
 	List   []Lesson `json:"lessons"`
 
-	places map[place]int // in List; nil: not known
-	index  map[place]bool
-	reads  map[uint64][]int // by reading session: places in List, by Seq
+	places map[place]int    // in List; nil: not known
+	reads  map[uint64][]int // by reading session: places in List, by Seq; nil: not known
 }
 
 // Lesson says that the recorded command Seq of Session saw, or did not see, the
@@ -41,44 +42,26 @@ type place struct{ session, seq, other, otherSeq uint64 }
 
 // Set adds a lesson, or changes it.
 func (l *Learned) Set(n Lesson) {
-	k := place{n.Session, n.Seq, n.Other, n.OtherSeq}
+	k := n.place()
 	if l.places == nil {
-		l.places = map[place]int{}
-		for i, m := range l.List {
-			l.places[place{m.Session, m.Seq, m.Other, m.OtherSeq}] = i
-		}
+		l.find()
 	}
-	l.index = nil
 	if i, known := l.places[k]; known {
 		l.List[i].Seen, l.List[i].At = n.Seen, n.At
 		return
 	}
 	l.places[k] = len(l.List)
 	l.List = append(l.List, n)
+	l.reads = nil
 }
 
-// prepare makes the index.
-func (l *Learned) prepare() {
-	l.places = nil
-	slices.SortStableFunc(l.List, func(a, b Lesson) int {
-		if a.Session != b.Session {
-			if a.Session < b.Session {
-				return -1
-			}
-			return 1
-		}
-		switch {
-		case a.Seq < b.Seq:
-			return -1
-		case a.Seq > b.Seq:
-			return 1
-		}
-		return 0
-	})
-	l.index, l.reads = map[place]bool{}, map[uint64][]int{}
-	for i, n := range l.List {
-		l.index[place{n.Session, n.Seq, n.Other, n.OtherSeq}] = n.Seen
-		l.reads[n.Session] = append(l.reads[n.Session], i)
+func (n *Lesson) place() place { return place{n.Session, n.Seq, n.Other, n.OtherSeq} }
+
+// find notes where each lesson is.
+func (l *Learned) find() {
+	l.places = map[place]int{}
+	for i := range l.List {
+		l.places[l.List[i].place()] = i
 	}
 }
 
@@ -87,32 +70,52 @@ func (l *Learned) saw(c, other *command) (seen, known bool) {
 	if l == nil || len(l.List) == 0 {
 		return false, false
 	}
-	if l.index == nil {
-		l.prepare()
+	if l.places == nil {
+		l.find()
 	}
-	seen, known = l.index[place{c.step.Session, c.step.Seq, other.step.Session, other.step.Seq}]
-	return seen, known
+	i, known := l.places[place{c.step.Session, c.step.Seq, other.step.Session, other.step.Seq}]
+	return known && l.List[i].Seen, known
 }
 
-// snapshot tells what was learned of a snapshot next to the end of a transaction:
-// by the command that took it or any that read it.
+// of returns the lessons about a snapshot, in their order: of the command that took
+// it, and of those that read it.
+func (l *Learned) of(f *command) iter.Seq[*Lesson] {
+	return func(yield func(*Lesson) bool) {
+		if l == nil || len(l.List) == 0 {
+			return
+		}
+		if l.reads == nil {
+			l.sort()
+		}
+		last := f.step.Seq
+		if g := f.group; g.repeatable {
+			last = g.last.step.Seq
+		}
+		for _, i := range l.reads[f.step.Session] {
+			if n := &l.List[i]; n.Seq >= f.step.Seq && (n.Seq > last || !yield(n)) {
+				return
+			}
+		}
+	}
+}
+
+// sort sorts the lessons by who read, and notes where those of each session are.
+func (l *Learned) sort() {
+	slices.SortStableFunc(l.List, func(a, b Lesson) int {
+		return cmp.Or(cmp.Compare(a.Session, b.Session), cmp.Compare(a.Seq, b.Seq))
+	})
+	l.places, l.reads = nil, map[uint64][]int{}
+	for i := range l.List {
+		l.reads[l.List[i].Session] = append(l.reads[l.List[i].Session], i)
+	}
+}
+
+// snapshot tells what was learned of a snapshot next to the end of a transaction.
 func (l *Learned) snapshot(f, other *command) (seen, known bool) {
-	if l == nil || len(l.List) == 0 {
-		return false, false
-	}
-	if l.index == nil {
-		l.prepare()
-	}
-	g := f.group
-	for _, i := range l.reads[f.step.Session] {
-		n := &l.List[i]
-		if n.Seq < f.step.Seq || !g.repeatable && n.Seq > f.step.Seq || n.Other != other.step.Session || n.OtherSeq != other.step.Seq {
-			continue
+	for n := range l.of(f) {
+		if n.Other == other.step.Session && n.OtherSeq == other.step.Seq {
+			return n.Seen, true
 		}
-		if g.last != nil && n.Seq > g.last.step.Seq {
-			break
-		}
-		return n.Seen, true
 	}
 	return false, false
 }
@@ -122,24 +125,12 @@ func (l *Learned) snapshot(f, other *command) (seen, known bool) {
 // none.
 func (l *Learned) between(f *command) (lo, hi int64) {
 	lo, hi = -1<<63, 1<<63-1
-	if l == nil || len(l.List) == 0 {
-		return lo, hi
-	}
-	if l.index == nil {
-		l.prepare()
-	}
-	g := f.group
-	for _, i := range l.reads[f.step.Session] {
-		n := &l.List[i]
-		if n.At == 0 || n.Seq < f.step.Seq || !g.repeatable && n.Seq > f.step.Seq {
-			continue
-		}
-		if g.last != nil && n.Seq > g.last.step.Seq {
-			break
-		}
-		if n.Seen {
+	for n := range l.of(f) {
+		switch {
+		case n.At == 0:
+		case n.Seen:
 			lo = max(lo, n.At)
-		} else {
+		default:
 			hi = min(hi, n.At)
 		}
 	}

@@ -80,16 +80,12 @@ func (l *Live) show() {
 
 // See takes the next event, and hands on those that have their place now. The
 // error is that of emit.
-func (l *Live) See(e session.Event, emit func(session.Event, *Step) error) error {
+func (l *Live) See(e session.Event, emit Emit) error {
 	p := l.p
-	p.events++
-	id, at := e.Key()
-	p.now = max(p.now, at)
-	p.dialects.See(e)
+	id := p.note(e)
 	l.emit = emit
 	switch e := e.(type) {
 	case *session.Start:
-		p.sessions++
 		return l.pass(p.start(e), e)
 	case *session.Command:
 		return l.command(p.member(id), e)
@@ -109,7 +105,7 @@ func (l *Live) See(e session.Event, emit func(session.Event, *Step) error) error
 
 // Tick tells that nothing more was recorded up to a time, in nanoseconds since the
 // Unix epoch: what has waited for longer than the window is handed on.
-func (l *Live) Tick(at int64, emit func(session.Event, *Step) error) error {
+func (l *Live) Tick(at int64, emit Emit) error {
 	l.p.now = max(l.p.now, at)
 	l.emit = emit
 	if l.p.now-l.told > int64(showEvery) {
@@ -119,7 +115,7 @@ func (l *Live) Tick(at int64, emit func(session.Event, *Step) error) error {
 }
 
 // Flush hands on what is held: nothing more comes.
-func (l *Live) Flush(emit func(session.Event, *Step) error) error {
+func (l *Live) Flush(emit Emit) error {
 	l.emit = emit
 	defer l.show()
 	for len(l.held) > 0 {
@@ -139,14 +135,6 @@ func (l *Live) pass(m *member, e session.Event) error {
 func (l *Live) put(m *member, h held) {
 	m.line.events = append(m.line.events, h)
 	l.p.bytes += costOf(h)
-}
-
-// costOf is what an event takes in memory, about.
-func costOf(h held) int {
-	if h.command != nil {
-		return eventCost + len(h.command.event.Payload)
-	}
-	return eventCost
 }
 
 func (l *Live) command(m *member, e *session.Command) error {
@@ -174,7 +162,7 @@ func (l *Live) reply(m *member, e *session.Reply) error {
 	p, g := l.p, c.group
 	c.reply, c.answered = e, e.First
 	over := p.answered(m, c)
-	p.enders = slices.DeleteFunc(p.enders, func(f *group) bool { return f == g })
+	p.noEnder(g)
 	if len(m.waiting) == 0 && !m.isIn() {
 		l.close(m, over)
 	} else {
@@ -207,22 +195,10 @@ func (l *Live) end(m *member, e *session.End) error {
 	if err := l.clear(m, never); err != nil {
 		return err
 	}
-	m.waiting = nil
 	if m.open != nil {
-		over := rolledBack
-		if !m.isIn() {
-			over = committed
-		}
-		l.close(m, over)
+		l.close(m, m.left())
 	}
-	for _, a := range m.locks {
-		a.end = a.group.last
-	}
-	if !m.ended {
-		l.p.sessions--
-	}
-	m.ended = true
-	delete(l.p.members, m.id)
+	l.p.forget(m)
 	return l.pass(m, e)
 }
 
@@ -232,7 +208,7 @@ func (l *Live) close(m *member, over ending) {
 	if g == nil {
 		return
 	}
-	l.p.enders = slices.DeleteFunc(l.p.enders, func(f *group) bool { return f == g })
+	l.p.noEnder(g)
 	g.over, g.ended = over, l.p.events
 	m.open, m.next = nil, unset
 	l.p.stats.Groups++
@@ -308,15 +284,7 @@ func (l *Live) begin(m *member, c *command) {
 	c.group, g.last = g, c
 	p.read(m, c)
 	c.holds = p.needsReply(m, c)
-	if c.event.Kind.HasReply() {
-		m.waiting = append(m.waiting, c)
-		if len(g.accesses) > 0 && c.isEnd() {
-			p.enders = append(p.enders, g)
-		}
-	} else {
-		c.answered = c.sent
-		p.unanswered(m, c)
-	}
+	p.await(m, c)
 	g.inside = g.inside || m.isIn() || m.manual || c.opens()
 	if c.holds && c.answered == never {
 		c.since = c.sent

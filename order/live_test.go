@@ -17,22 +17,7 @@ import (
 // TIME". What comes out are the commands with the time at which they are handed
 // on.
 func TestLive(t *testing.T) {
-	datadriven.Walk(t, "testdata/live", func(t *testing.T, path string) {
-		tables := &schema.Schema{}
-		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-			switch d.Cmd {
-			case "schema":
-				var err error
-				if tables, err = schema.Read(strings.NewReader(d.Input)); err != nil {
-					return err.Error() + "\n"
-				}
-				return ""
-			case "live":
-				return live(t, d, tables)
-			}
-			return "unknown command " + d.Cmd + "\n"
-		})
-	})
+	runScripts(t, "live", live)
 }
 
 func live(t *testing.T, d *datadriven.TestData, tables *schema.Schema) string {

@@ -35,7 +35,6 @@ type member struct {
 	// waited is, for each other session, the latest command that one of its own has
 	// waited for.
 	waited map[uint64]uint64
-	ended  bool
 	line   line // of a Live
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 // emit hands on what is held of a group, with what each command waits for.
-func (p *Planner) emit(g *group, emit func(session.Event, *Step) error) error {
+func (p *Planner) emit(g *group, emit Emit) error {
 	old := p.old()
 	if g.long && g.number == 0 && g.snap != nil {
 		g.snap.step.Fence = p.endedBefore(g.snap.sent) // what it will read is not known
@@ -82,7 +82,7 @@ func (p *Planner) sweep() {
 // maxWaited is of how many sessions a session remembers what it waited for.
 const maxWaited = 4096
 
-func (p *Planner) window() int { return p.options.Window + windowOfSession*p.sessions }
+func (p *Planner) window() int { return p.options.Window + windowOfSession*len(p.members) }
 
 // old is the number before which no step is waited for by itself.
 func (p *Planner) old() uint64 {
@@ -118,7 +118,7 @@ func (p *Planner) fence(c *command) uint64 {
 func (p *Planner) number(g *group) {
 	fence := uint64(0)
 	if p.options.Mode == Commit && g.first != nil && g.number == 0 {
-		fence = max(fence, p.endedBefore(g.first.sent))
+		fence = p.endedBefore(g.first.sent)
 	}
 	for i := range g.events {
 		c := g.events[i].command

@@ -40,8 +40,7 @@ type Planner struct {
 	beside  []*list // scratch, as lists
 	slabs   slabs
 	// barrier is the latest command that all wait for that come after it.
-	barrier  *command
-	sessions int
+	barrier *command
 	// enders are the groups whose end was sent and not answered.
 	enders []*group
 	ends   []placed   // the ends of groups, in their order (Commit)
@@ -77,22 +76,18 @@ func NewPlanner(o Options) *Planner {
 
 // Emit takes an event that has its place. The Step belongs to a Command; it is
 // nil for other events.
-type Emit func(session.Event, *Step) error
+type Emit = func(session.Event, *Step) error
 
 // Stats returns the counts so far.
 func (p *Planner) Stats() Stats { return p.stats }
 
 // See takes the next event of the recording, and hands on those that have their
 // place now. The error is that of emit.
-func (p *Planner) See(e session.Event, emit func(session.Event, *Step) error) error {
-	p.events++
-	id, at := e.Key()
-	p.now = max(p.now, at)
-	p.dialects.See(e)
+func (p *Planner) See(e session.Event, emit Emit) error {
+	id := p.note(e)
 	switch e := e.(type) {
 	case *session.Start:
 		p.alone(p.start(e), e)
-		p.sessions++
 	case *session.Command:
 		p.command(p.member(id), e)
 	case *session.Reply:
@@ -106,8 +101,17 @@ func (p *Planner) See(e session.Event, emit func(session.Event, *Step) error) er
 	return p.place(emit)
 }
 
+// note takes note of an event, and returns its session.
+func (p *Planner) note(e session.Event) uint64 {
+	p.events++
+	id, at := e.Key()
+	p.now = max(p.now, at)
+	p.dialects.See(e)
+	return id
+}
+
 // Flush hands on what is held: the recording has ended.
-func (p *Planner) Flush(emit func(session.Event, *Step) error) error {
+func (p *Planner) Flush(emit Emit) error {
 	for g := p.open.first; g != nil; g = p.open.first {
 		p.finish(g, rolledBack)
 		g.session.open = nil
@@ -142,12 +146,17 @@ func (p *Planner) alone(m *member, e session.Event) {
 // eventCost is what an event takes in memory besides its payload, about.
 const eventCost = 256
 
+// costOf is what an event takes in memory, about.
+func costOf(h held) int {
+	if h.command != nil {
+		return eventCost + len(h.command.event.Payload)
+	}
+	return eventCost
+}
+
 func (p *Planner) hold(g *group, h held) {
 	g.events = append(g.events, h)
-	n := eventCost
-	if h.command != nil {
-		n += len(h.command.event.Payload)
-	}
+	n := costOf(h)
 	g.bytes += n
 	p.bytes += n
 }
@@ -165,17 +174,28 @@ func (p *Planner) command(m *member, e *session.Command) {
 	c.group, g.last = g, c
 	p.hold(g, held{e, c})
 	p.read(m, c)
-	if e.Kind.HasReply() {
-		m.waiting = append(m.waiting, c)
-		if len(g.accesses) > 0 && c.isEnd() {
-			p.enders = append(p.enders, g)
-		}
+	if p.await(m, c); len(m.waiting) == 0 && !m.isIn() {
+		p.close(m, committed)
+	}
+}
+
+// await takes note that a command was sent and awaits its reply, if it gets one.
+func (p *Planner) await(m *member, c *command) {
+	if !c.event.Kind.HasReply() {
+		c.answered = c.sent
+		p.unanswered(m, c)
 		return
 	}
-	c.answered = e.End
-	p.unanswered(m, c)
-	if len(m.waiting) == 0 && !m.isIn() {
-		p.close(m, committed)
+	m.waiting = append(m.waiting, c)
+	if len(c.group.accesses) > 0 && c.isEnd() {
+		p.enders = append(p.enders, c.group)
+	}
+}
+
+// noEnder takes note that no end of a group is under way.
+func (p *Planner) noEnder(g *group) {
+	if len(p.enders) > 0 {
+		p.enders = slices.DeleteFunc(p.enders, func(e *group) bool { return e == g })
 	}
 }
 
@@ -199,9 +219,7 @@ func (p *Planner) reply(m *member, e *session.Reply) {
 	c.reply, c.answered = e, e.First
 	p.hold(g, held{event: e})
 	over := p.answered(m, c)
-	if len(p.enders) > 0 {
-		p.enders = slices.DeleteFunc(p.enders, func(e *group) bool { return e == g })
-	}
+	p.noEnder(g)
 	if len(m.waiting) == 0 && !m.isIn() {
 		p.close(m, over)
 	} else {
@@ -235,21 +253,26 @@ func (p *Planner) gap(m *member, e *session.Gap) {
 
 func (p *Planner) end(m *member, e *session.End) {
 	p.alone(m, e)
-	m.waiting = nil
 	if m.open != nil {
-		over := rolledBack
-		if !m.isIn() {
-			over = committed
-		}
-		p.close(m, over)
+		p.close(m, m.left())
 	}
+	p.forget(m)
+}
+
+// left returns how the open group of a session ends that goes away.
+func (m *member) left() ending {
+	if m.isIn() {
+		return rolledBack
+	}
+	return committed
+}
+
+// forget gives up a session that has ended, and its locks.
+func (p *Planner) forget(m *member) {
+	m.waiting = nil
 	for _, a := range m.locks {
 		a.end = a.group.last
 	}
-	if !m.ended {
-		p.sessions--
-	}
-	m.ended = true
 	delete(p.members, m.id)
 }
 
@@ -264,9 +287,7 @@ func (p *Planner) close(m *member, over ending) {
 // finish ends a group.
 func (p *Planner) finish(g *group, over ending) {
 	g.over, g.ended = over, p.events
-	if len(p.enders) > 0 {
-		p.enders = slices.DeleteFunc(p.enders, func(e *group) bool { return e == g })
-	}
+	p.noEnder(g)
 	if g.long {
 		return // placeLongs takes it
 	}
@@ -294,7 +315,7 @@ func (p *Planner) limit() {
 
 // place hands on the groups that have their place: those that ended before any
 // of the open ones began, and what there is of those that are not held.
-func (p *Planner) place(emit func(session.Event, *Step) error) error {
+func (p *Planner) place(emit Emit) error {
 	if err := p.placeLongs(emit); err != nil {
 		return err
 	}
@@ -320,7 +341,7 @@ func (p *Planner) place(emit func(session.Event, *Step) error) error {
 
 // placeLongs hands on what there is of the groups that are not held: what was
 // answered, and what has waited for its answer for long.
-func (p *Planner) placeLongs(emit func(session.Event, *Step) error) error {
+func (p *Planner) placeLongs(emit Emit) error {
 	for i := 0; i < len(p.longs); i++ {
 		g := p.longs[i]
 		waits := len(g.session.waiting) > 0 && g.ended == 0

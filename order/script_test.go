@@ -21,7 +21,12 @@ import (
 // Times are in microseconds. What comes out are the commands in the order in
 // which they are handed on, with what they wait for.
 func TestPlan(t *testing.T) {
-	datadriven.Walk(t, "testdata/plan", func(t *testing.T, path string) {
+	runScripts(t, "plan", plan)
+}
+
+// runScripts runs the scripts in a folder of testdata with a command of its name.
+func runScripts(t *testing.T, name string, run func(*testing.T, *datadriven.TestData, *schema.Schema) string) {
+	datadriven.Walk(t, "testdata/"+name, func(t *testing.T, path string) {
 		tables := &schema.Schema{}
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			switch d.Cmd {
@@ -31,8 +36,8 @@ func TestPlan(t *testing.T) {
 					return err.Error() + "\n"
 				}
 				return ""
-			case "plan":
-				return plan(t, d, tables)
+			case name:
+				return run(t, d, tables)
 			}
 			return "unknown command " + d.Cmd + "\n"
 		})
