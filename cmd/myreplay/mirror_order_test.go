@@ -10,9 +10,10 @@ import (
 	"myreplay/report"
 )
 
-// orderWork is sysbench's oltp_read_write by many on few rows.
+// orderWork is sysbench's oltp_read_write by many on few rows, at a rate at which
+// two cores have time for the source, the mirror and the target.
 func orderWork(psMode string) mysqltest.Sysbench {
-	return mysqltest.Sysbench{Script: "oltp_read_write", Threads: 8, Tables: 1, TableSize: 1000, Time: 5 * time.Second, PSMode: psMode}
+	return mysqltest.Sysbench{Script: "oltp_read_write", Threads: 8, Tables: 1, TableSize: 1000, Time: 5 * time.Second, Rate: 300, PSMode: psMode}
 }
 
 // startOrdered starts a source and a target with the same rows.
@@ -56,7 +57,7 @@ func TestMirrorOrder(t *testing.T) {
 				}
 				t.Run(fmt.Sprintf("%v/%s/%s", kind, order, mode), func(t *testing.T) {
 					m := startMirror(t, append(atPorts(s.Port), "--target", fmt.Sprintf("mysql://%s@%s/", u.User, u.Addr),
-						"--writes", "--order", order, "--drain", "60s")...)
+						"--writes", "--order", order, "--drain", "60s", "--ring-buffer", "128M")...)
 					load := orderWork(mode).Run(t, s)
 					r := m.stop()
 					apart := mirroredApart(t, s, u)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -87,7 +86,7 @@ func (s *liveOrder) apply(c *cobra.Command, to routes, t *targetArgs, o *replay.
 	f.mode = order.Row
 	why := errors.New("only a mysql:// target can be asked")
 	if u := classicTarget(to.urls()); u != nil {
-		f.server, why = t.control(c.Context(), u)
+		f.server, why = t.control(c.Context(), u, passwordPrompt())
 	}
 	if f.server != nil {
 		var err error
@@ -95,11 +94,7 @@ func (s *liveOrder) apply(c *cobra.Command, to routes, t *targetArgs, o *replay.
 			f.close()
 			return nil, fmt.Errorf("--order row: the target's tables: %w", err)
 		}
-		o.Blockers = f.blockers
-		o.Alive = func(ctx context.Context) bool {
-			err := f.server.Ping(ctx)
-			return err == nil
-		}
+		f.asks(o)
 	} else {
 		fmt.Fprintf(c.ErrOrStderr(), "order: keys are not known (%v): rows are told apart by the statements' texts alone\n", why)
 	}

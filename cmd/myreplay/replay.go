@@ -41,6 +41,7 @@ type replayArgs struct {
 	copies   int
 	repeat   int
 	orderArgs
+	prompt     func() (string, error) // for the password; nil: there is no terminal
 	sameServer bool
 	dryRun     bool
 	keep       rows
@@ -194,6 +195,7 @@ func (a *replayArgs) main(c *cobra.Command, path string, rawURLs []string) error
 		a.run = strings.TrimRight(path, "/") + ".run-%Y%m%dT%H%M%S"
 	}
 	a.run = expandTime(a.run, time.Now())
+	a.prompt = askedOnce(passwordPrompt())
 	f, err := a.faithful(c, path, urls)
 	if err != nil {
 		return err
@@ -205,20 +207,19 @@ func (a *replayArgs) main(c *cobra.Command, path string, rawURLs []string) error
 	case a.refine > 0:
 		return a.refineRuns(c, path, urls, f, o)
 	}
-	_, err = a.pass(c, path, urls, a.run, f, o)
-	return err
+	return a.pass(c, path, urls, a.run, f, o)
 }
 
 // pass replays once, and writes the run.
-func (a *replayArgs) pass(c *cobra.Command, path string, urls []*target.URL, run string, f *faithful, o replay.Options) (*replay.Stats, error) {
+func (a *replayArgs) pass(c *cobra.Command, path string, urls []*target.URL, run string, f *faithful, o replay.Options) error {
 	meta, commands, err := describe(path)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var record *capfile.Writer
 	if a.record != "" {
 		if record, err = a.recorder(path, &meta); err != nil {
-			return nil, err
+			return err
 		}
 		defer record.Close() // where it does not come to a replay
 	}
@@ -226,19 +227,19 @@ func (a *replayArgs) pass(c *cobra.Command, path string, urls []*target.URL, run
 	if a.speed == 0 { // max: no timers to be in time for
 		threads = maxThreads
 	}
-	server, err := a.target(urls, outcome.Options{Seed: meta.Seed, Keep: int(a.keep)}, threads, passwordPrompt())
+	server, err := a.target(urls, outcome.Options{Seed: meta.Seed, Keep: int(a.keep)}, threads, a.prompt)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := f.apply(a, &meta, &o); err != nil {
-		return nil, err
+		return err
 	}
 	meta.Target = server.String()
 	meta.Options = map[string]string{"speed": a.speed.String(), "writes": strconv.FormatBool(a.writes), "order": f.mode.String(),
 		"copies": strconv.Itoa(a.copies), "repeat": strconv.Itoa(a.repeat), "sample": a.sample.String(), "rows": a.keep.String()}
 	w, err := capfile.Create(run, meta, capfile.Options{Policy: capfile.Wait})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	return a.replay(c, path, server, w, record, commands*int64(a.copies*a.repeat), run, f, o)
 }
@@ -289,7 +290,7 @@ func (a *replayArgs) recorder(path string, meta *capfile.Meta) (*capfile.Writer,
 // replay replays all passes and prints how it went. total is how many commands
 // there are, 0 when that is not known; record, when not nil, gets those of the
 // first pass.
-func (a *replayArgs) replay(c *cobra.Command, path string, server *replayTarget, w, record *capfile.Writer, total int64, run string, f *faithful, o replay.Options) (*replay.Stats, error) {
+func (a *replayArgs) replay(c *cobra.Command, path string, server *replayTarget, w, record *capfile.Writer, total int64, run string, f *faithful, o replay.Options) error {
 	ctx, errs := c.Context(), c.ErrOrStderr()
 	fmt.Fprintln(errs, a.intro(path, server, total))
 	r := replay.New(server, w, o)
@@ -329,7 +330,7 @@ func (a *replayArgs) replay(c *cobra.Command, path string, server *replayTarget,
 	if err == nil && s.Sent.Load() == 0 && s.Refused.Load() > 0 {
 		err = fmt.Errorf("nothing was replayed: %w", s.Refusal())
 	}
-	return s, err
+	return err
 }
 
 // plan prints what a replay would do.

@@ -144,7 +144,7 @@ func (a *replayArgs) faithful(c *cobra.Command, path string, urls []*target.URL)
 	}
 	var why error
 	if u := classicTarget(urls); u != nil {
-		f.server, why = a.control(c.Context(), u)
+		f.server, why = a.control(c.Context(), u, a.prompt)
 	} else {
 		why = errors.New("only a mysql:// target can be asked")
 	}
@@ -158,10 +158,10 @@ func (a *replayArgs) faithful(c *cobra.Command, path string, urls []*target.URL)
 	if f.schema == nil && m >= order.Table {
 		fmt.Fprintf(c.ErrOrStderr(), "order: keys are not known (%v): rows are told apart by the statements' texts alone; --schema FILE tells\n", why)
 	}
-	if f.learned, err = a.lessons(path); err != nil {
-		return f, err
+	if m != order.None {
+		f.learned, err = a.lessons(path)
 	}
-	return f, nil
+	return f, err
 }
 
 func classicTarget(urls []*target.URL) *target.URL {
@@ -174,34 +174,34 @@ func classicTarget(urls []*target.URL) *target.URL {
 }
 
 // control connects to the target to ask it about itself.
-func (a *targetArgs) control(ctx context.Context, u *target.URL) (*probe.Server, error) {
+func (a *targetArgs) control(ctx context.Context, u *target.URL, prompt func() (string, error)) (*probe.Server, error) {
 	if a.auth != "" || a.credentials != "" {
 		return nil, errors.New("no one account asks")
 	}
-	user, password, err := a.account(u, passwordPrompt())
+	user, password, err := a.account(u, prompt)
 	if err != nil {
 		return nil, err
 	}
-	o := probe.Options{Network: u.Network, Address: u.Address, User: user, Password: password,
-		Preferred: u.TLS == tlsmode.Preferred, Now: func() int64 { return time.Now().UnixNano() }}
-	if o.TLS, err = u.TLSConfig(); err != nil {
+	return openProbe(ctx, u, user, password)
+}
+
+// openProbe connects to a server to ask it about itself.
+func openProbe(ctx context.Context, u *target.URL, user, password string) (*probe.Server, error) {
+	tls, err := u.TLSConfig()
+	if err != nil {
 		return nil, err
 	}
-	return probe.Open(ctx, o)
+	return probe.Open(ctx, probe.Options{Network: u.Network, Address: u.Address, User: user, Password: password,
+		TLS: tls, Preferred: u.TLS == tlsmode.Preferred, Now: func() int64 { return time.Now().UnixNano() }})
 }
 
 // tables returns the schema: from a file, the target, or the capture; nil when
 // nobody knows it.
 func (a *replayArgs) tables(ctx context.Context, path string, server *probe.Server) (*schema.Schema, error) {
 	if a.schema != "" {
-		r, err := os.Open(a.schema)
+		s, err := readSchema(a.schema)
 		if err != nil {
-			return nil, err
-		}
-		defer r.Close()
-		s, err := schema.Read(r)
-		if err != nil {
-			return nil, fmt.Errorf("--schema %s: %w", a.schema, err)
+			return nil, fmt.Errorf("--schema: %w", err)
 		}
 		return s, nil
 	}
@@ -229,12 +229,12 @@ func (e *untold) Unwrap() error { return e.err }
 
 // lessons returns what was learned of a capture before.
 func (a *replayArgs) lessons(path string) (*order.Learned, error) {
+	if a.relearn {
+		return &order.Learned{}, nil
+	}
 	file := beside(path, learnedFile)
 	r, err := os.Open(file)
-	if errors.Is(err, os.ErrNotExist) || a.relearn || err == nil && a.order == "none" {
-		if err == nil {
-			r.Close()
-		}
+	if errors.Is(err, os.ErrNotExist) {
 		return &order.Learned{}, nil
 	}
 	if err != nil {
@@ -274,14 +274,16 @@ func (f *faithful) apply(a *replayArgs, meta *capfile.Meta, o *replay.Options) e
 	}
 	f.planner = order.NewPlanner(po)
 	o.Order, o.Stall = f.planner, a.stall
+	f.asks(o)
+	return nil
+}
+
+// asks has a replay ask the target whether it answers, and who blocks whom.
+func (f *faithful) asks(o *replay.Options) {
 	if f.server != nil {
-		o.Alive = func(ctx context.Context) bool {
-			err := f.server.Ping(ctx)
-			return err == nil
-		}
+		o.Alive = func(ctx context.Context) bool { return f.server.Ping(ctx) == nil }
 		o.Blockers = f.blockers
 	}
-	return nil
 }
 
 // blockers tells which of the target's connections wait for locks of which.

@@ -47,7 +47,7 @@ func (a *replayArgs) refineRuns(c *cobra.Command, path string, urls []*target.UR
 				return err
 			}
 		}
-		if _, err := a.pass(c, path, urls, a.run, f, o); err != nil {
+		if err := a.pass(c, path, urls, a.run, f, o); err != nil {
 			return err
 		}
 		if ctx.Err() != nil {
@@ -76,25 +76,30 @@ func (a *replayArgs) refineRuns(c *cobra.Command, path string, urls []*target.UR
 // differing compares a run with its capture, and counts the commands whose
 // answers differ in what an order may cause.
 func differing(path, run string, tell func(id, seq uint64, guesses []session.Guess)) (n int, err error) {
-	sides, err := openSides([]string{path, run})
-	if err != nil {
-		return 0, err
-	}
-	defer sides.close()
 	o := report.Options{MaxExamples: -1, Rules: compare.Rules{Ignore: compare.Of(compare.WarningCount)}}
-	if err := sides.describe(&o); err != nil {
-		return 0, err
-	}
 	o.Differs = func(id, seq uint64, guesses []session.Guess) {
 		n++
 		tell(id, seq, guesses)
 	}
-	b := report.New(o)
-	if err := b.Merge(sides.next(0), sides.next(1), sides.next(2)); err != nil {
-		return n, err
+	_, err = compared(path, run, o)
+	return n, err
+}
+
+// compared compares two sides.
+func compared(a, b string, o report.Options) (*report.Report, error) {
+	sides, err := openSides([]string{a, b})
+	if err != nil {
+		return nil, err
 	}
-	b.Finish()
-	return n, nil
+	defer sides.close()
+	if err := sides.describe(&o); err != nil {
+		return nil, err
+	}
+	builder := report.New(o)
+	if err := builder.Merge(sides.next(0), sides.next(1), sides.next(2)); err != nil {
+		return nil, err
+	}
+	return builder.Finish(), nil
 }
 
 // checkTwice replays twice and prints how much differs by itself: from the
@@ -113,35 +118,17 @@ func (a *replayArgs) checkTwice(c *cobra.Command, path string, urls []*target.UR
 				return err
 			}
 		}
-		if _, err := a.pass(c, path, u, runs[n], f, o); err != nil || c.Context().Err() != nil {
+		if err := a.pass(c, path, u, runs[n], f, o); err != nil || c.Context().Err() != nil {
 			return err
 		}
 	}
 	out := c.OutOrStdout()
 	for _, pair := range [][2]string{{path, runs[0]}, {path, runs[1]}, {runs[0], runs[1]}} {
-		noise, err := noiseOf(pair[0], pair[1])
+		r, err := compared(pair[0], pair[1], report.Options{MaxExamples: -1})
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "%s and %s\n%s\n", pair[0], pair[1], noise)
+		fmt.Fprintf(out, "%s and %s\n%s\n", pair[0], pair[1], r.Noise())
 	}
 	return nil
-}
-
-// noiseOf compares two sides that should be the same.
-func noiseOf(a, b string) (string, error) {
-	sides, err := openSides([]string{a, b})
-	if err != nil {
-		return "", err
-	}
-	defer sides.close()
-	o := report.Options{MaxExamples: -1}
-	if err := sides.describe(&o); err != nil {
-		return "", err
-	}
-	builder := report.New(o)
-	if err := builder.Merge(sides.next(0), sides.next(1), sides.next(2)); err != nil {
-		return "", err
-	}
-	return builder.Finish().Noise().String(), nil
 }

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,7 +19,6 @@ import (
 	"myreplay/probe"
 	"myreplay/session"
 	"myreplay/target"
-	"myreplay/tlsmode"
 )
 
 // sourceArgs say how the source server is asked about its sessions.
@@ -108,12 +106,7 @@ func (a *sourceArgs) open(ctx context.Context) (*probe.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := probe.Options{Network: u.Network, Address: u.Address, User: user, Password: password,
-		Preferred: u.TLS == tlsmode.Preferred, Now: func() int64 { return time.Now().UnixNano() }}
-	if o.TLS, err = u.TLSConfig(); err != nil {
-		return nil, err
-	}
-	server, err := probe.Open(ctx, o)
+	server, err := openProbe(ctx, u, user, password)
 	if err != nil && password == "" {
 		return nil, fmt.Errorf("--source %s: %w; its password comes from MYREPLAY_SOURCE_PWD or --source-defaults-file", u, err)
 	}

@@ -105,17 +105,23 @@ func recordedSchema(capture string) (*schema.Schema, error) {
 	if info, err := os.Stat(capture); err != nil || !info.IsDir() {
 		return nil, nil // a packet file, or nothing, of which others will complain
 	}
-	f, err := os.Open(filepath.Join(capture, schemaFile))
+	s, err := readSchema(filepath.Join(capture, schemaFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
+	return s, err
+}
+
+// readSchema reads a schema from a file.
+func readSchema(path string) (*schema.Schema, error) {
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	s, err := schema.Read(f)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.Name(), err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return s, nil
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -177,6 +178,14 @@ func passwordPrompt() func() (string, error) {
 		fmt.Fprintln(os.Stderr)
 		return string(b), err
 	}
+}
+
+// askedOnce returns a prompt that asks the first time only; nil stays nil.
+func askedOnce(prompt func() (string, error)) func() (string, error) {
+	if prompt == nil {
+		return nil
+	}
+	return sync.OnceValues(prompt)
 }
 
 // replayTarget makes target.Servers, one a protocol, a replay.Target.
