@@ -23,8 +23,13 @@ type OrderTotals struct {
 	// recording does not prove what they saw.
 	Reads     uint64 `json:"reads"`
 	Ambiguous uint64 `json:"ambiguous_reads"`
-	// Dropped are waits that were given up so that the replay went on.
-	Dropped uint64 `json:"dropped"`
+	// Dropped are waits that were given up so that the replay went on, DroppedProven
+	// those among them that were proven.
+	Dropped       uint64 `json:"dropped"`
+	DroppedProven uint64 `json:"dropped_proven"`
+	// HeldUp counts how often a command waited on the target for the lock of a
+	// session that waited for it in the replay.
+	HeldUp uint64 `json:"held_up"`
 	// Redone are transactions that were rolled back on the target and begun anew,
 	// NotRedone those that could not be.
 	Redone    uint64 `json:"redone"`
@@ -178,7 +183,8 @@ func (t *text) order() {
 			number(w.Proven+w.Inferred+w.Guessed), plural(s.Steps, "command", "commands"), number(w.Proven), number(w.Inferred), number(w.Guessed),
 			number(r.WriteWrite), number(r.WriteRead), number(r.ReadWrite), number(r.Barrier)))
 		row("Ambiguous reads", fmt.Sprintf("%s of %s (%s)", number(s.Ambiguous), number(s.Reads), percent(float64(s.Ambiguous), float64(s.Reads))))
-		row("Given up", strings.Join([]string{plural(s.Dropped, "wait", "waits") + " dropped",
+		row("Given up", strings.Join([]string{plural(s.Dropped, "wait", "waits") + " dropped (" + number(s.DroppedProven) + " proven)",
+			plural(s.HeldUp, "command", "commands") + " held up by locks",
 			plural(s.Redone, "transaction", "transactions") + " begun anew", number(s.NotRedone) + " that could not be",
 			plural(s.Stalls, "stall", "stalls"), plural(s.WindowForced, "place", "places") + " settled early"}, ", "))
 	}

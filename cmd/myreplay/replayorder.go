@@ -111,6 +111,7 @@ func parsePins(list string) (ids, times bool, err error) {
 // faithful is what a pass needs to keep order and values.
 type faithful struct {
 	mode    order.Mode
+	capture string // its id; "": packet files
 	schema  *schema.Schema
 	learned *order.Learned
 	planner planner       // nil: no order is kept
@@ -137,7 +138,14 @@ func (a *replayArgs) faithful(c *cobra.Command, path string, urls []*target.URL)
 	if err != nil {
 		return nil, err
 	}
-	f := &faithful{mode: m}
+	meta, _, err := describe(path)
+	if err != nil {
+		return nil, err
+	}
+	if meta.Of == "" && (a.refine > 0 || a.check) {
+		return nil, errors.New("--refine and --check compare with a capture: myreplay capture -r FILE -o DIR makes one of packet files")
+	}
+	f := &faithful{mode: m, capture: meta.Of}
 	ids, _, err := a.pins()
 	if err != nil || m == order.None && !ids {
 		return f, err
@@ -159,7 +167,7 @@ func (a *replayArgs) faithful(c *cobra.Command, path string, urls []*target.URL)
 		fmt.Fprintf(c.ErrOrStderr(), "order: keys are not known (%v): rows are told apart by the statements' texts alone; --schema FILE tells\n", why)
 	}
 	if m != order.None {
-		f.learned, err = a.lessons(path)
+		f.learned, err = a.lessons(path, f.capture)
 	}
 	return f, err
 }
@@ -227,15 +235,15 @@ func (e *untold) Error() string { return e.err.Error() }
 // Unwrap returns the server's error.
 func (e *untold) Unwrap() error { return e.err }
 
-// lessons returns what was learned of a capture before.
-func (a *replayArgs) lessons(path string) (*order.Learned, error) {
+// lessons returns what was learned of a capture before. id is the capture's.
+func (a *replayArgs) lessons(path, id string) (*order.Learned, error) {
 	if a.relearn {
-		return &order.Learned{}, nil
+		return &order.Learned{Capture: id}, nil
 	}
 	file := beside(path, learnedFile)
 	r, err := os.Open(file)
 	if errors.Is(err, os.ErrNotExist) {
-		return &order.Learned{}, nil
+		return &order.Learned{Capture: id}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -244,6 +252,9 @@ func (a *replayArgs) lessons(path string) (*order.Learned, error) {
 	l, err := order.ReadLearned(r)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if l.Capture != id {
+		return nil, fmt.Errorf("%s: it was learned from another capture: --relearn begins anew", file)
 	}
 	return l, nil
 }
@@ -309,6 +320,7 @@ func (f *faithful) totals(s *replay.Stats) *report.OrderTotals {
 	for i := range s.Dropped {
 		t.Dropped += uint64(s.Dropped[i].Load())
 	}
+	t.DroppedProven, t.HeldUp = uint64(s.Dropped[order.Proven].Load()), uint64(s.HeldUp.Load())
 	t.Redone, t.NotRedone = uint64(s.Redone.Load()), uint64(s.NotRedone.Load())
 	t.SyncWait = s.SyncWait.Load() / 1000
 	t.Stalls, t.WindowForced = uint64(s.Undone.Load()), uint64(p.Long)
