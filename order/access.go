@@ -23,6 +23,9 @@ type access struct {
 	mode  mode
 	// wrote: it changed rows, which others see once its transaction is committed.
 	wrote bool
+	// sure: the row that exact names was there, or is now, and so is its lock, though
+	// it was not changed.
+	sure bool
 	// inserts: its rows are new. enters: rows come to other places of an index, as
 	// new ones do. gap: it locks gaps between rows, too. skips: what is locked
 	// decides what it does.
@@ -67,6 +70,10 @@ func (a *access) isOlder(number uint64) bool {
 	}
 	return a.group.ended != 0 && (a.group.last == nil || a.group.last.step.Finished())
 }
+
+// isHad tells whether the row that exact names was there, or is now, so that its
+// lock was had: where there is no row two may have locked that.
+func (a *access) isHad() bool { return a.exact != 0 && (a.wrote || a.sure) }
 
 // locks tells whether two accesses can't be held at once by two transactions.
 func (a *access) locks(b *access) bool {

@@ -178,9 +178,10 @@ func (p *Planner) bound(f *command, r *fact, lo, hi int64, below bool) (after, b
 		for _, b := range l.items[l.head:] {
 			g := b.group
 			if b.exact != r.exact || !b.wrote || g.session == f.group.session || g.over != committed || b.end != nil ||
-				g.effective() <= f.sent || g.last.sent >= f.answered {
+				g.effective() <= f.sent || g.earliest() >= f.answered {
 				continue
 			}
+			g.looked = true
 			switch seen, known := r.tells(g); {
 			case known && seen && !below:
 				lo = max(lo, g.point())

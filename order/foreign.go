@@ -129,6 +129,7 @@ func carry(a *access, ours, theirs []uint8) (list []domain) {
 // also takes note of an access that another brings about.
 func (p *Planner) also(a *access, t *table, m mode, wrote bool, domains []domain) {
 	b := p.slabs.access(access{group: a.group, cmd: a.cmd, table: t, mode: m, wrote: wrote, columns: allColumns, domains: domains, end: a.end})
+	b.sure = a.wrote && (m == share) == (t.schema != nil) // a parent, or the entry of a unique key
 	t.key(b)
 	b.gap = m == exclusive && !t.isUnique(b) && b.locksGaps(a.group.session, true)
 	p.keep(b)

@@ -112,7 +112,8 @@ func (p *Planner) gaps(a *access) {
 		t.locked.latest(a, func(b *access) {
 			if last := b.last(); last != nil && last.answered <= a.cmd.sent {
 				a.cmd.wait(last, Proven, WriteWrite, false)
-			} else if last != nil && last.sent < a.cmd.answered && b.cmd.answered <= a.cmd.sent && b.done() <= a.cmd.answered {
+			} else if last != nil && !a.preceded(b) && b.heldTo() < a.cmd.answered && b.cmd.answered <= a.cmd.sent && b.done() <= a.cmd.answered {
+				b.group.looked = true
 				a.cmd.wait(last, Guessed, WriteWrite, false) // it was held up
 			}
 		})
@@ -126,6 +127,7 @@ func (a *access) behind(b *access) {
 	switch {
 	case b.cmd.answered <= a.cmd.sent:
 		a.cmd.wait(b.cmd, Proven, WriteWrite, false)
+	case a.preceded(b):
 	case b.cmd.answered < a.cmd.answered && (last == nil || last.sent > b.cmd.answered):
 		a.cmd.wait(b.cmd, Guessed, WriteWrite, false)
 	}

@@ -78,9 +78,17 @@ type group struct {
 	// seenBy is when the end of the group is proven to have taken effect: some
 	// command that had waited for it was answered.
 	seenBy int64
-	// likelyBy is the same, guessed.
-	likelyBy int64
-	wrote    bool
+	// likelyBy is the same, guessed; maybeBy is a guess of writes outside of
+	// transactions, which their numbers would settle.
+	likelyBy, maybeBy int64
+	wrote             bool
+	// source has numbered its commit from gtid to gtidTo (of one commit they are
+	// the same); nil: not known. after: the commit took effect later than that.
+	// looked: guesses rest on when that was.
+	source       *source
+	gtid, gtidTo uint64
+	after        int64
+	looked       bool
 	// inside: it is a transaction of several commands.
 	inside bool
 	// long: it is not held to its end.
@@ -120,13 +128,28 @@ func (g *group) effective() int64 {
 	return g.last.answered
 }
 
+// earliest is when the end of the group had not taken effect yet.
+func (g *group) earliest() int64 { return max(g.last.sent, g.after) }
+
+// likely is by when the end of the group is guessed to have taken effect; 0: there
+// is no guess.
+func (g *group) likely() int64 {
+	if g.source != nil {
+		return g.likelyBy
+	}
+	return sooner(g.likelyBy, g.maybeBy)
+}
+
 // point is where the group's commit is taken to lie: shortly before the reply.
 func (g *group) point() int64 {
 	hi := g.effective()
-	if g.likelyBy != 0 {
-		hi = min(hi, g.likelyBy)
+	if by := g.likely(); by != 0 {
+		hi = min(hi, by)
 	}
-	return hi - min(max(hi-g.last.sent, 0)/2, commitDelay)
+	if g.source != nil {
+		hi = max(hi, g.after)
+	}
+	return hi - min(max(hi-g.earliest(), 0)/2, commitDelay)
 }
 
 // commitDelay is how long before the reply others see a commit, about, in

@@ -275,7 +275,7 @@ func (p *Planner) seesLive(f *command, b *access) (seen bool, conf Confidence, a
 	last := b.last()
 	done, likely := last.answered, int64(0)
 	if b.end == nil {
-		done, likely = b.group.effective(), b.group.likelyBy
+		done, likely = b.group.effective(), b.group.likely()
 	}
 	switch {
 	case done <= f.sent:

@@ -219,13 +219,14 @@ func modelOps(r *rand.Rand, rows, n int, locks bool) (list []op) {
 type modelRecording struct {
 	events  []session.Event
 	results map[place]string // by session and seq
+	commits map[place]int    // of those that changed rows, their numbers
 	final   string
 }
 
 // record runs clients with random delays.
 func record(r *rand.Rand, rows int, clients []*client) *modelRecording {
 	m := newModel(rows)
-	rec := &modelRecording{results: map[place]string{}}
+	rec := &modelRecording{results: map[place]string{}, commits: map[place]int{}}
 	now := int64(1_000_000)
 	for _, c := range clients {
 		rec.events = append(rec.events, &session.Start{ID: uint64(c.id), Protocol: session.Classic, ServerVersion: "9.7.0", Login: session.Login{Known: true, Schema: "test", Collation: 255}})
@@ -261,8 +262,12 @@ func (rec *modelRecording) act(m *model, c *client, now int64) {
 		rec.events = append(rec.events, e)
 		c.state = 1
 	case 1:
+		before := m.commits
 		if c.do(m, o) {
 			c.state = 2
+		}
+		if m.commits > before {
+			rec.commits[place{session: uint64(c.id), seq: seq}] = m.commits
 		}
 	case 2:
 		res := session.Result{Outcome: session.OK, Affected: 1}

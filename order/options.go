@@ -88,6 +88,9 @@ type Stats struct {
 	Barriers int64
 	// Late commands of a Live were handed on before their replies were seen.
 	Late int64
+	// GTIDs are commits whose place among others the server told. OddGTIDs were not
+	// used: they contradict what was seen when.
+	GTIDs, OddGTIDs int64
 	// Deadlocks and LockTimeouts were recorded.
 	Deadlocks, LockTimeouts int64
 }

@@ -266,7 +266,11 @@ func (p *Planner) tighten(a *access) {
 			if b.table != a.table || b.cmd == g.last || b.end != nil || !(a.locks(b) && !disjoint(a.domains, b.domains) || a.enters && b.gap) {
 				continue
 			}
-			if a.exact != 0 && a.exact == b.exact {
+			if !a.group.inside && a.cmd.sent < b.cmd.answered { // it may have had its lock, and let it go, before
+				g.maybeBy = sooner(g.maybeBy, a.cmd.answered)
+				continue
+			}
+			if a.exact == b.exact && b.isHad() {
 				g.seenBy = a.cmd.answered
 				break
 			}

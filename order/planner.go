@@ -22,6 +22,8 @@ type Planner struct {
 	// doubts are, for a command, the guesses about the writes that it sees.
 	doubts map[commandID][]Lesson
 	points map[commandID]int64 // when what guesses name took effect
+	// sources number commits, by name.
+	sources map[string]*source
 	// least is how long commands of a shape took at least.
 	least map[*sqltext.Shape]int64
 	stats Stats
@@ -221,6 +223,7 @@ func (p *Planner) reply(m *member, e *session.Reply) {
 	over := p.answered(m, c)
 	p.noEnder(g)
 	if len(m.waiting) == 0 && !m.isIn() {
+		p.track(g, c, over)
 		p.close(m, over)
 	} else {
 		g.inside = true

@@ -93,11 +93,14 @@ func (p *Planner) locked(a, b *access, met bool) bool {
 		return false
 	}
 	met = met || a.exact != 0 && a.exact == b.exact
+	if !met && a.preceded(b) {
+		return false
+	}
 	first, sure := p.first(a, b, met)
 	if !first && sure == Guessed {
 		a.cmd.guess(b.cmd, false, b.cmd.answered)
 	}
-	if !first || last.sent >= a.cmd.answered && last != b.cmd { // held at the same time: they did not meet
+	if !first || b.heldTo() >= a.cmd.answered && last != b.cmd { // held at the same time: they did not meet
 		return false
 	}
 	why := WriteWrite
@@ -106,13 +109,14 @@ func (p *Planner) locked(a, b *access, met bool) bool {
 	}
 	conf := Guessed
 	switch {
-	case last.answered <= a.cmd.sent, sure == Proven && (why == Barrier || met):
+	case last.answered <= a.cmd.sent, b.hadBy() <= a.cmd.sent && last == b.cmd, sure == Proven && (why == Barrier || met):
 		conf = Proven
 	case sure == Inferred:
 		conf = Inferred
 	case sure == Guessed:
 		a.cmd.guess(b.cmd, true, b.cmd.answered)
 	}
+	b.group.looked = b.group.looked || conf != Proven
 	a.cmd.wait(last, conf, why, false)
 	return true
 }
@@ -121,28 +125,33 @@ func (p *Planner) locked(a, b *access, met bool) bool {
 // met: they did. Locks are had in the order of the replies; but a command that is a
 // transaction by itself frees its locks before it is answered. Where such a one
 // overlaps with the other, what the other held at its answer tells, or whether a
-// table was there, or nothing does.
+// table was there, or its commit's number, or nothing does.
 func (p *Planner) first(a, b *access, met bool) (first bool, sure Confidence) {
-	first = b.cmd.answered < a.cmd.answered || b.cmd.answered == a.cmd.answered && b.group.begun < a.group.begun
-	if a.cmd.sent >= b.cmd.answered || b.cmd.sent >= a.cmd.answered {
+	aBy, bBy := a.hadBy(), b.hadBy()
+	first = bBy < aBy || bBy == aBy && b.group.begun < a.group.begun
+	if a.cmd.sent >= bBy || b.cmd.sent >= aBy {
 		return first, Proven
+	}
+	aLast, bLast := a.last(), b.last()
+	aAlone, bAlone := aLast == a.cmd, bLast == b.cmd
+	if earlier, known := a.followed(b); known && (aAlone || bAlone) {
+		return earlier, Proven
 	}
 	if made, known := existed(b, a); known {
 		return made, Inferred
 	} else if made, known = existed(a, b); known {
 		return !made, Inferred
 	}
-	aLast, bLast := a.last(), b.last()
-	aAlone, bAlone := aLast == a.cmd, bLast == b.cmd
 	defines := a.mode == define || b.mode == define
 	switch {
 	case !aAlone && !bAlone:
 		return first, Proven
 	case !met && !defines: // or it may be that they did not meet
+		a.group.looked, b.group.looked = true, true
 		return first, Guessed
-	case aAlone && !bAlone && bLast.sent >= a.cmd.answered:
+	case aAlone && !bAlone && b.heldTo() >= a.cmd.answered:
 		return false, Proven
-	case bAlone && !aAlone && (aLast == nil || aLast.sent >= b.cmd.answered):
+	case bAlone && !aAlone && (aLast == nil || a.heldTo() >= b.cmd.answered):
 		return true, Proven
 	}
 	if defines { // those that come while a definition waits wait behind it
@@ -153,11 +162,31 @@ func (p *Planner) first(a, b *access, met bool) (first bool, sure Confidence) {
 	} else if seen, known = p.options.Learned.saw(b.cmd, a.cmd); known {
 		first = !seen
 	}
+	a.group.looked, b.group.looked = true, true
 	return first, Guessed
 }
 
 // errNoTable: there is no such table.
 const errNoTable = 1146
+
+// hadBy is when a lock was had at the latest: when its command was answered, or
+// earlier, where a command that is a transaction by itself has a number.
+func (a *access) hadBy() int64 {
+	if g := a.numbered(); g != nil && g.last == a.cmd {
+		return g.effective()
+	}
+	return a.cmd.answered
+}
+
+// heldTo is until when a lock was held at least: its end was sent then, or had not
+// taken effect.
+func (a *access) heldTo() int64 {
+	last := a.last()
+	if g := a.numbered(); g != nil && g.last == last {
+		return g.earliest()
+	}
+	return last.sent
+}
 
 // existed tells by whether the other found the table if a definition, CREATE or
 // DROP, came before it.
@@ -247,17 +276,18 @@ func (p *Planner) sees(f *command, b *access) (seen bool, conf Confidence, at in
 		return p.seesLive(f, b)
 	}
 	last := b.last()
-	done := last.answered
+	from, done := last.sent, last.answered
 	at = done
 	if b.end == nil {
-		done, at = b.group.effective(), b.group.point()
+		from, done, at = b.group.earliest(), b.group.effective(), b.group.point()
 	}
 	switch {
 	case done <= f.sent:
 		return true, Proven, at
-	case last.sent >= f.answered:
+	case from >= f.answered:
 		return false, Proven, at
 	}
+	b.group.looked = true
 	if seen, known := p.options.Learned.snapshot(f, last); known {
 		return seen, Guessed, at
 	}

@@ -16,7 +16,7 @@ import (
 
 // TestPlan runs the scripts in testdata. A line of a script is a command:
 //
-//	SESSION SENT-ANSWERED [affected=N] [id=N] [error=N] SQL
+//	SESSION SENT-ANSWERED [affected=N] [id=N] [error=N] [gtid=D-S-N] SQL
 //
 // Times are in microseconds. What comes out are the commands in the order in
 // which they are handed on, with what they wait for.
@@ -130,6 +130,10 @@ func script(t *testing.T, input string) (list []session.Event) {
 		f = f[2:]
 		for ; strings.Contains(f[0], "="); f = f[1:] {
 			k, v, _ := strings.Cut(f[0], "=")
+			if k == "gtid" {
+				r.Changes = []session.Change{{Kind: session.SystemVariable, Name: "last_gtid", Value: v}}
+				continue
+			}
 			n, err := strconv.ParseUint(v, 10, 64)
 			if err != nil {
 				t.Fatal(err)

@@ -64,6 +64,7 @@ var wanted = []string{"performance_schema", "performance_schema_max_sql_text_len
 	"character_set_results", "character_set_connection", "collation_connection", "server_uuid", "server_id", "hostname",
 	"datadir", "port", "max_connections", "read_only", "super_read_only", "sql_mode", "require_secure_transport",
 	"max_prepared_stmt_count", "lower_case_table_names", "time_zone", "system_time_zone", "log_bin", "gtid_mode",
+	"session_track_gtids", "session_track_system_variables",
 	"character_set_server", "collation_server", "skip_name_resolve", "binlog_format", "transaction_isolation", "tx_isolation",
 	"auto_increment_increment", "innodb_rollback_on_timeout", "innodb_snapshot_isolation"}
 

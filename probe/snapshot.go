@@ -54,6 +54,9 @@ func (sn *snapshot) take(s *Server) error {
 	if err := sn.position(); err != nil {
 		return err
 	}
+	if !sn.tracksGTIDs() {
+		sn.remark("GTIDs are not tracked, so the order of commits that overlap is guessed when this is replayed: docs/ORDER.md tells how to switch it on")
+	}
 	if err := sn.processlist(); err != nil {
 		return err
 	}
@@ -89,6 +92,16 @@ func (sn *snapshot) position() error {
 		return fmt.Errorf("the GTID position: %w", err)
 	}
 	return nil
+}
+
+// tracksGTIDs tells whether the server tells new sessions the GTIDs of their
+// commits, as far as they ask for that; true also where it has none.
+func (sn *snapshot) tracksGTIDs() bool {
+	if sn.mariaDB {
+		list := strings.Split(strings.ToLower(strings.ReplaceAll(sn.variables["session_track_system_variables"], " ", "")), ",")
+		return !sn.on("log_bin") || slices.Contains(list, "last_gtid") || slices.Contains(list, "*")
+	}
+	return !strings.EqualFold(sn.variables["gtid_mode"], "ON") || !strings.EqualFold(sn.variables["session_track_gtids"], "OFF")
 }
 
 func (sn *snapshot) remark(format string, args ...any) {

@@ -23,6 +23,10 @@ type OrderTotals struct {
 	// recording does not prove what they saw.
 	Reads     uint64 `json:"reads"`
 	Ambiguous uint64 `json:"ambiguous_reads"`
+	// GTIDs are commits whose place among others their GTIDs tell, OddGTIDs are
+	// GTIDs that contradict what was seen when, and were not used.
+	GTIDs    uint64 `json:"gtids,omitempty"`
+	OddGTIDs uint64 `json:"odd_gtids,omitempty"`
 	// Dropped are waits that were given up so that the replay went on, DroppedProven
 	// those among them that were proven.
 	Dropped       uint64 `json:"dropped"`
@@ -183,6 +187,9 @@ func (t *text) order() {
 			number(w.Proven+w.Inferred+w.Guessed), plural(s.Steps, "command", "commands"), number(w.Proven), number(w.Inferred), number(w.Guessed),
 			number(r.WriteWrite), number(r.WriteRead), number(r.ReadWrite), number(r.Barrier)))
 		row("Ambiguous reads", fmt.Sprintf("%s of %s (%s)", number(s.Ambiguous), number(s.Reads), percent(float64(s.Ambiguous), float64(s.Reads))))
+		if s.GTIDs+s.OddGTIDs > 0 {
+			row("GTIDs", fmt.Sprintf("%s in their order; %s not used, for what was seen contradicts them", plural(s.GTIDs, "commit", "commits"), number(s.OddGTIDs)))
+		}
 		row("Given up", strings.Join([]string{plural(s.Dropped, "wait", "waits") + " dropped (" + number(s.DroppedProven) + " proven)",
 			plural(s.HeldUp, "command", "commands") + " held up by locks",
 			plural(s.Redone, "transaction", "transactions") + " begun anew", number(s.NotRedone) + " that could not be",

@@ -314,6 +314,7 @@ func (f *faithful) totals(s *replay.Stats) *report.OrderTotals {
 	}
 	p := f.planner.Stats()
 	t.Steps, t.Reads, t.Ambiguous = uint64(p.Steps), uint64(p.Reads), uint64(p.Ambiguous)
+	t.GTIDs, t.OddGTIDs = uint64(p.GTIDs), uint64(p.OddGTIDs)
 	t.Waits = report.OrderWaits{Proven: uint64(p.Waits[order.Proven]), Inferred: uint64(p.Waits[order.Inferred]), Guessed: uint64(p.Waits[order.Guessed])}
 	t.Reasons = report.OrderReasons{WriteWrite: uint64(p.Reasons[order.WriteWrite]), WriteRead: uint64(p.Reasons[order.WriteRead]),
 		ReadWrite: uint64(p.Reasons[order.ReadWrite]), Barrier: uint64(p.Reasons[order.Barrier])}
@@ -346,6 +347,8 @@ func (f *faithful) line(w io.Writer, s *replay.Stats) {
 	fmt.Fprintf(w, "order %s: %s proven, %s guessed; %s of %s overlap with a commit; waited %s in all\n", t.Mode,
 		count(int64(t.Waits.Proven), "wait"), thousands(t.Waits.Guessed), thousands(t.Ambiguous), count(int64(t.Reads), "read"),
 		duration(time.Duration(t.SyncWait)*time.Microsecond))
+	remark(w, int64(t.GTIDs), count(int64(t.GTIDs), "commit")+" in the order that GTIDs tell")
+	remark(w, int64(t.OddGTIDs), count(int64(t.OddGTIDs), "GTID")+" not used: what was seen contradicts them")
 	remark(w, int64(t.Dropped), count(int64(t.Dropped), "wait")+" given up so that the replay went on")
 	remark(w, int64(t.Redone), count(int64(t.Redone), "transaction")+" begun anew because the target refused a lock")
 	remark(w, int64(t.NotRedone), count(int64(t.NotRedone), "refused lock")+" that could not be tried again")

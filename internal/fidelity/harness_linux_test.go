@@ -39,11 +39,18 @@ type pair struct {
 
 // options are those of both servers. Locks are given up after 10 s, so that a
 // replay in bad order ends.
-func options(kind mysqltest.Kind) []mysqltest.Option {
+func options(w Workload, kind mysqltest.Kind) []mysqltest.Option {
 	list := []mysqltest.Option{mysqltest.NoTLS(), mysqltest.BufferPool("256M"), mysqltest.MaxConnections(400),
 		mysqltest.Args("--innodb-lock-wait-timeout=10")}
 	if kind == mysqltest.MySQL97 { // as it is by default
 		list = append(list, mysqltest.PerformanceSchema())
+	}
+	switch {
+	case !w.GTIDs:
+	case kind == mysqltest.MySQL97:
+		list = append(list, mysqltest.Args("--gtid-mode=ON", "--enforce-gtid-consistency=ON", "--session-track-gtids=OWN_GTID"))
+	default:
+		list = append(list, mysqltest.Args("--log-bin", "--session-track-system-variables=autocommit,character_set_client,character_set_connection,character_set_results,time_zone,last_gtid"))
 	}
 	return list
 }
@@ -51,7 +58,7 @@ func options(kind mysqltest.Kind) []mysqltest.Option {
 // newPair loads a workload's data into a source, once, and keeps the data
 // directory.
 func newPair(t testing.TB, w Workload, kind mysqltest.Kind) *pair {
-	p := &pair{t: t, w: w, source: mysqltest.Start(t, kind, options(kind)...), target: mysqltest.Start(t, kind, options(kind)...)}
+	p := &pair{t: t, w: w, source: mysqltest.Start(t, kind, options(w, kind)...), target: mysqltest.Start(t, kind, options(w, kind)...)}
 	p.prepare()
 	if kind == mysqltest.MySQL97 {
 		p.source.Exec(t, "RESET BINARY LOGS AND GTIDS") // the load's, which no replay needs

@@ -30,6 +30,8 @@ type Workload struct {
 	// on with something else; "" stands for sysbench's own, deadlocks and lock
 	// timeouts.
 	Errors string
+	// GTIDs: the servers tell their clients the GTIDs of commits.
+	GTIDs bool
 	// X: its sessions speak the X Protocol, which only MySQL has.
 	X bool
 	// Instead names tables whose rows are compared by a query, the first column
@@ -38,7 +40,11 @@ type Workload struct {
 }
 
 // lockErrors are what a server may refuse at any time because of its locks.
-const lockErrors = "1213,1020,1205"
+const (
+	lockErrors  = "1213,1020,1205"
+	fkidsErrors = lockErrors + ",1062,1451,1452"
+	ddlErrors   = lockErrors + ",1050,1051,1054,1060,1061,1062,1091,1136,1146,1412"
+)
 
 // Workloads are all workloads, in the order of the document.
 var Workloads = []Workload{
@@ -64,7 +70,11 @@ var Workloads = []Workload{
 	},
 	{
 		Name: "fkids", What: "auto-increment parents and foreign-key children that sessions make for each other",
-		Script: "fkids.lua", PSMode: "disable", Errors: lockErrors + ",1062,1451,1452",
+		Script: "fkids.lua", PSMode: "disable", Errors: fkidsErrors,
+	},
+	{
+		Name: "fkids-gtid", What: "the same, with GTIDs tracked",
+		Script: "fkids.lua", PSMode: "disable", Errors: fkidsErrors, GTIDs: true,
 	},
 	{
 		Name: "queue", What: "SELECT ... FOR UPDATE SKIP LOCKED queues, ranges, secondary indexes; every other session reads committed",
@@ -72,7 +82,11 @@ var Workloads = []Workload{
 	},
 	{
 		Name: "ddl", What: "DDL on side tables, GET_LOCK and LOCK TABLES between ordinary transactions",
-		Script: "ddl.lua", PSMode: "disable", Errors: lockErrors + ",1050,1051,1054,1060,1061,1062,1091,1136,1146,1412",
+		Script: "ddl.lua", PSMode: "disable", Errors: ddlErrors,
+	},
+	{
+		Name: "ddl-gtid", What: "the same, with GTIDs tracked",
+		Script: "ddl.lua", PSMode: "disable", Errors: ddlErrors, GTIDs: true,
 	},
 	{
 		Name: "documents", What: "documents over the X Protocol by _id and by criteria, npm @mysql/xdevapi",

@@ -12,7 +12,7 @@ import (
 func TestWorkloads(t *testing.T) {
 	for _, kind := range []mysqltest.Kind{mysqltest.MySQL97, mysqltest.MariaDB} {
 		t.Run(kind.String(), func(t *testing.T) {
-			s := mysqltest.Start(t, kind, options(kind)...)
+			s := mysqltest.Start(t, kind, options(Workload{GTIDs: true}, kind)...)
 			for _, w := range Workloads {
 				if kind == mysqltest.MariaDB && !w.OnMariaDB() {
 					continue
