@@ -107,7 +107,7 @@ func (p *Planner) gaps(a *access) {
 	t := a.table
 	if a.gap {
 		t.inserted.latest(a, func(b *access) {
-			if b.again && disjoint(b.entry, a.domains) {
+			if b.again && a.skips && disjoint(b.entry, a.domains) {
 				return
 			}
 			a.behind(b)
@@ -119,7 +119,7 @@ func (p *Planner) gaps(a *access) {
 	if a.enters {
 		t.locked.latest(a, func(b *access) {
 			if a.again && disjoint(a.entry, b.domains) {
-				return
+				return // early it locks what a read that was undone was to lock
 			}
 			if last := b.last(); last != nil && last.answered <= a.cmd.sent {
 				a.cmd.wait(last, Proven, WriteWrite, false)
