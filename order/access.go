@@ -30,6 +30,16 @@ type access struct {
 	// new ones do. gap: it locks gaps between rows, too. skips: what is locked
 	// decides what it does.
 	inserts, enters, gap, skips bool
+	// again: its transaction had locked its rows before, with a read that returned
+	// them.
+	again bool
+	// entry, of one that is again, is where its rows come to, as far as that is
+	// told.
+	entry []domain
+	// moves: rows that it returned were changed later in its transaction; moved is
+	// where all of them came to at once, as far as that is told.
+	moves bool
+	moved []domain
 	// columns are those read (snapshot) or changed (wrote), a bit each; the last
 	// bit stands for all columns from 63 on.
 	columns uint64

@@ -139,6 +139,10 @@ func (p *Planner) tableAccess(m *member, c *command, s *sqltext.Shape, bt *bound
 		p.learnRead(a, r)
 	} else if !writes {
 		p.learnKeys(a, r)
+		p.learnTook(a, s)
+	}
+	if a.mode == exclusive {
+		p.lockedBefore(a, bt)
 	}
 	p.keep(a)
 	if a.wrote {

@@ -106,10 +106,21 @@ func has(list []domain, column uint8) bool {
 func (p *Planner) gaps(a *access) {
 	t := a.table
 	if a.gap {
-		t.inserted.latest(a, func(b *access) { a.behind(b) })
+		t.inserted.latest(a, func(b *access) {
+			if b.again && a.skips && disjoint(b.entry, a.domains) {
+				return
+			}
+			a.behind(b)
+			if a.cmd.step.Took != nil && a.overlaps(b) {
+				a.cmd.step.Took.Loose = true
+			}
+		})
 	}
 	if a.enters {
 		t.locked.latest(a, func(b *access) {
+			if a.again && disjoint(a.entry, b.domains) {
+				return // early it locks what a read that was undone was to lock
+			}
 			if last := b.last(); last != nil && last.answered <= a.cmd.sent {
 				a.cmd.wait(last, Proven, WriteWrite, false)
 			} else if last != nil && !a.preceded(b) && b.heldTo() < a.cmd.answered && b.cmd.answered <= a.cmd.sent && b.done() <= a.cmd.answered {
@@ -133,6 +144,13 @@ func (a *access) behind(b *access) {
 	}
 }
 
+// overlaps tells whether a row came to its place while an access locked gaps, and
+// before these were free again: it may have come before it to one of these gaps.
+func (a *access) overlaps(b *access) bool {
+	last := a.last()
+	return b.cmd.sent < a.cmd.answered && b.cmd.answered > a.cmd.sent && (last == nil || last.sent > b.cmd.answered)
+}
+
 // latest calls f with the latest accesses of other sessions.
 func (l *list) latest(a *access, f func(b *access)) {
 	for i, n := len(l.items)-1, 0; i >= l.head && n < maxGaps; i, n = i-1, n+1 {
@@ -148,15 +166,24 @@ func (l *list) latest(a *access, f func(b *access)) {
 func (p *Planner) skips(a *access) {
 	if a.skips {
 		a.table.all.locks.latest(a, func(b *access) {
+			if b.again || disjoint(a.domains, b.domains) {
+				return
+			}
 			p.sawLock(a.cmd, b.cmd, b.cmd.answered)
-			if last := b.last(); last != nil && last != b.cmd {
+			if last := b.last(); last != nil && last != b.cmd && !b.hasMoved(a) {
 				p.sawLock(a.cmd, last, b.done())
 			}
 		})
 	}
+	if a.again {
+		return // its locks were there
+	}
 	a.table.skipping.latest(a, func(b *access) {
+		if disjoint(a.domains, b.domains) {
+			return
+		}
 		p.hidesLock(b.cmd, a.cmd, a.cmd.answered)
-		if last := a.last(); last != nil && last != a.cmd {
+		if last := a.last(); last != nil && last != a.cmd && !a.hasMoved(b) {
 			p.hidesLock(b.cmd, last, a.done())
 		}
 	})

@@ -9,6 +9,7 @@ import (
 
 	"myreplay/classic"
 	"myreplay/session"
+	"myreplay/sqltext"
 	"myreplay/wire"
 )
 
@@ -46,6 +47,56 @@ func (p *Planner) learnKeys(a *access, r *session.Result) {
 	}
 	slices.Sort(a.keyed)
 	a.isKeyed = true
+}
+
+// learnTook has the step of a read that passes over what is locked tell which rows
+// it took.
+func (p *Planner) learnTook(a *access, s *sqltext.Shape) {
+	if a.isKeyed && a.skips && !p.live && s.Flags&sqltext.SkipLocked != 0 {
+		a.cmd.step.Took = &Took{Table: xxh3.HashString(a.table.name), Keys: a.keyed}
+		if p.options.Doubts && len(p.takers) < maxDoubting {
+			p.takers[commandID{a.cmd.step.Session, a.cmd.step.Seq}] = true
+		}
+	}
+}
+
+// lockedBefore takes note that a read of the same transaction has returned, and so
+// locked, all rows that an access names.
+func (p *Planner) lockedBefore(a *access, bt *boundTable) {
+	for _, b := range a.group.accesses {
+		if b.table != a.table || !b.isKeyed || b.mode != exclusive {
+			continue
+		}
+		keys, ok := p.keys(a)
+		if !ok || !isWithin(keys, b.keyed) {
+			return
+		}
+		a.again, a.gap = true, false
+		a.entry = a.cmd.entry(bt)
+		if a.wrote {
+			all := len(keys) == len(b.keyed) && !b.moves
+			if b.moves, b.moved = true, nil; all {
+				b.moved = a.entry
+			}
+		}
+		return
+	}
+}
+
+// hasMoved tells whether the rows that an access had locked are none of another
+// one's any more when they are free.
+func (b *access) hasMoved(a *access) bool {
+	return len(b.moved) > 0 && b.group.over == committed && disjoint(b.moved, a.domains)
+}
+
+// isWithin tells whether all of some sorted values are among others, sorted, too.
+func isWithin(list, all []uint64) bool {
+	for _, v := range list {
+		if _, found := slices.BinarySearch(all, v); !found {
+			return false
+		}
+	}
+	return true
 }
 
 // keys returns the hashes of the keys of the rows that an access names; false: it

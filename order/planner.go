@@ -24,6 +24,7 @@ type Planner struct {
 	points map[commandID]int64 // when what guesses name took effect
 	// sources number commits, by name.
 	sources map[string]*source
+	takers  map[commandID]bool // they have a Took
 	// least is how long commands of a shape took at least.
 	least map[*sqltext.Shape]int64
 	stats Stats
@@ -67,7 +68,7 @@ func NewPlanner(o Options) *Planner {
 	if o.HoldBytes == 0 {
 		o.HoldBytes = DefaultHoldBytes
 	}
-	p := &Planner{options: o, level: repeatableRead, members: map[uint64]*member{}, tables: map[string]*table{}, bindings: map[binding]*bound{}, least: map[*sqltext.Shape]int64{}}
+	p := &Planner{options: o, level: repeatableRead, members: map[uint64]*member{}, tables: map[string]*table{}, bindings: map[binding]*bound{}, least: map[*sqltext.Shape]int64{}, takers: map[commandID]bool{}}
 	if o.Schema != nil {
 		if l := levelOf(o.Schema.Isolation); l != unset {
 			p.level = l

@@ -38,13 +38,13 @@ func NewRefiner(l *Learned) *Refiner {
 func (r *Refiner) Learned() *Learned { return r.learned }
 
 // Differs tells that the answer to a command differed in the pass that has just
-// ended. guesses are those of its Step; p planned the pass.
+// ended. guesses are those of its Step; p planned the pass. Reads that pass over
+// locked rows are left alone: a replay finds their place by the rows that they take.
 func (r *Refiner) Differs(id, seq uint64, guesses []session.Guess, p *Planner) {
-	doubts := p.Doubts(id, seq)
-	if len(guesses) == 0 && len(doubts) == 0 {
+	doubts, k := p.Doubts(id, seq), commandID{id, seq}
+	if len(guesses) == 0 && len(doubts) == 0 || p.takers[k] {
 		return
 	}
-	k := commandID{id, seq}
 	t := r.trials[k]
 	if t == nil {
 		t = &trial{guesses: append([]session.Guess(nil), guesses...), doubts: append([]Lesson(nil), doubts...)}

@@ -10,13 +10,16 @@ import (
 
 	"github.com/cockroachdb/datadriven"
 
+	"myreplay/classic"
 	"myreplay/schema"
 	"myreplay/session"
 )
 
 // TestPlan runs the scripts in testdata. A line of a script is a command:
 //
-//	SESSION SENT-ANSWERED [affected=N] [id=N] [error=N] [gtid=D-S-N] SQL
+//	SESSION SENT-ANSWERED [affected=N] [id=N] [error=N] [gtid=D-S-N] [rows=ID,ID] SQL
+//
+// rows are the keys of the rows that it returned, "none" when there were none.
 //
 // Times are in microseconds. What comes out are the commands in the order in
 // which they are handed on, with what they wait for.
@@ -45,7 +48,7 @@ func runScripts(t *testing.T, name string, run func(*testing.T, *datadriven.Test
 }
 
 func plan(t *testing.T, d *datadriven.TestData, tables *schema.Schema) string {
-	o := Options{Mode: Row, Schema: tables}
+	o := Options{Mode: Row, Schema: tables, Digests: true}
 	for _, a := range d.CmdArgs {
 		switch a.Key {
 		case "mode":
@@ -101,10 +104,30 @@ func stepLine(c *session.Command, s *Step) string {
 	if s.Force != NoForce {
 		line += fmt.Sprintf("\n    force %d", s.Force)
 	}
+	if s.Took != nil {
+		line += fmt.Sprintf("\n    took %d rows", len(s.Took.Keys))
+		if s.Took.Loose {
+			line += ", loose"
+		}
+	}
 	if s.Fence != 0 {
 		line += fmt.Sprintf("\n    fence %d", s.Fence)
 	}
 	return line + "\n"
+}
+
+// returned makes a result of rows with some keys.
+func returned(list string) session.Result {
+	r := session.Result{Outcome: session.Rows, Columns: &session.Columns{List: []session.Column{{Name: "id", OrgName: "id", OrgTable: "t", Flags: uint16(classic.FlagPrimaryKey)}}}}
+	if list == "none" {
+		return r
+	}
+	for _, v := range strings.Split(list, ",") {
+		n, _ := strconv.ParseInt(v, 10, 64)
+		r.Keyed = append(r.Keyed, session.RowHash{Key: NewPlanner(Options{}).keyOf(n)})
+		r.Rows++
+	}
+	return r
 }
 
 // script makes events of a script's lines, in the order of time.
@@ -130,8 +153,12 @@ func script(t *testing.T, input string) (list []session.Event) {
 		f = f[2:]
 		for ; strings.Contains(f[0], "="); f = f[1:] {
 			k, v, _ := strings.Cut(f[0], "=")
-			if k == "gtid" {
+			switch k {
+			case "gtid":
 				r.Changes = []session.Change{{Kind: session.SystemVariable, Name: "last_gtid", Value: v}}
+				continue
+			case "rows":
+				r = returned(v)
 				continue
 			}
 			n, err := strconv.ParseUint(v, 10, 64)

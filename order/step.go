@@ -73,6 +73,16 @@ const (
 	ForceSkip
 )
 
+// Took are rows of a table.
+type Took struct {
+	// Table is a hash of the table's name.
+	Table uint64
+	// Keys are the hashes of the rows' primary keys, as a RowHash has them, sorted.
+	Keys []uint64
+	// Loose: what gaps it locked, too, is not known. Others' rows came while it did.
+	Loose bool
+}
+
 // Step is a command's place in the order. Planner makes it; its fields are not
 // changed once it was handed on. Sent and Finish are called by who replays it.
 type Step struct {
@@ -96,6 +106,10 @@ type Step struct {
 	// order of time: those that it saw come first.
 	Guesses []session.Guess
 	Force   Force
+	// Took are the rows that it took of those that nobody had locked (SKIP LOCKED),
+	// where the recording tells them; nil: it does not, or the command is no such
+	// read. (Of a Planner.)
+	Took *Took
 	// Begins and Ends: it is the first, or the last, command of a transaction that
 	// the recording has whole. Inside: it stands in one, between them.
 	Begins, Inside, Ends bool

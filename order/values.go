@@ -35,6 +35,18 @@ func (c *command) domains(list []domain, bt *boundTable) []domain {
 	return list
 }
 
+// entry returns what is told of the places that rows come to by what is assigned.
+func (c *command) entry(bt *boundTable) (list []domain) {
+	for i := range bt.assigned {
+		as := &bt.assigned[i]
+		if d, ok := c.value(as.column, as.class, as.value); ok {
+			list = append(list, d)
+		}
+	}
+	sortDomains(list)
+	return list
+}
+
 // assign widens the domain of a column that is set to a value.
 func (c *command) assign(list []domain, as *boundAssign) []domain {
 	at := slices.IndexFunc(list, func(e domain) bool { return e.column == as.column })

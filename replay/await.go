@@ -23,6 +23,11 @@ type waiting struct {
 	holds, yields bool
 	// yield: it is to be undone now.
 	yield bool
+	// lets: a read that was undone, and took a time when it was recorded, lets
+	// others pass. cuts is how often it did that in vain.
+	lets bool
+	took int64
+	cuts int
 	// seen is the scheduler's round in which the runner was looked at, found what
 	// was found.
 	seen  uint64
@@ -56,11 +61,15 @@ func (u *runner) await(r *ruled) bool {
 	if s == nil || s.ready(r.item.step) {
 		return true
 	}
+	u.pay()
 	begin := u.r.target.Now()
 	s.mu.Lock()
 	h := &u.hold
 	h.step, h.dropped, h.open, h.drops = r.item.step, nil, false, 0
 	h.holds, h.yields, h.yield = u.inTrans, u.canYield(), false
+	if s.takers.active.Load() > 0 {
+		s.untangle(s.waiters()) // one that was undone stands where the order does not tell
+	}
 	s.mu.Unlock()
 	stats := &u.r.stats
 	stats.Blocked.Add(1)
@@ -187,5 +196,8 @@ func (s *scheduler) drop(u *runner, i int) {
 	}
 	h.dropped[i] = true
 	h.drops++
+	if h.lets {
+		return // no wait of the order's
+	}
 	s.r.stats.Dropped[h.step.Waits[i].Confidence].Add(1)
 }

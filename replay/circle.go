@@ -168,7 +168,7 @@ func (s *scheduler) cut(circle []*runner, least order.Confidence) bool {
 	for i, u := range circle {
 		j := (i + 1) % len(circle)
 		for _, e := range s.edges(u) {
-			if e.to == circle[j] && e.firm >= least && (first < 0 || u.hold.step.Number < circle[first].hold.step.Number) {
+			if e.to == circle[j] && e.firm >= least && (first < 0 || u.isCutBefore(circle[first])) {
 				first, next = i, j
 			}
 		}
@@ -178,6 +178,21 @@ func (s *scheduler) cut(circle []*runner, least order.Confidence) bool {
 	}
 	s.part(circle[first], circle[next])
 	return true
+}
+
+// isCutBefore tells whether a runner's waits are dropped before another one's: that of
+// a read that lets others pass, which of them took longest, or of the lower step.
+func (u *runner) isCutBefore(v *runner) bool {
+	h, k := &u.hold, &v.hold
+	switch {
+	case h.lets != k.lets:
+		return h.lets
+	case h.lets && h.cuts != k.cuts:
+		return h.cuts < k.cuts
+	case h.lets && h.took != k.took:
+		return h.took > k.took
+	}
+	return h.step.Number < k.step.Number
 }
 
 // part has a runner wait for another one no longer.

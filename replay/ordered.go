@@ -107,6 +107,7 @@ func (f *Feed) unpend(s *fed, recorded *session.Reply) {
 			i.due = f.schedule.due(recorded.Last)
 		}
 		i.pin = s.pinner.pin(c, i.opt, recorded)
+		f.r.scheduler.takers.add(&i)
 		f.put(s, i)
 	}
 }

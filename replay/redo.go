@@ -126,6 +126,10 @@ func (u *runner) repeat() (ok bool, err error) {
 		if a.Skip != session.NotSkipped || a.Reply == nil {
 			continue // as it was before: the target has not changed its mind
 		}
+		if e.ruled.tookOthers(&a) {
+			e.sent = false // the statements behind it lock its rows
+			return false, nil
+		}
 		e.done = u.outcome(&e.ruled, &a)
 		if e.reply != nil {
 			u.r.stats.Errors.Add(failures(a.Reply) - failures(e.reply))

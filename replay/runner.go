@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"myreplay/order"
 	"myreplay/session"
 	"myreplay/sqltext"
 )
@@ -40,6 +41,7 @@ type runner struct {
 	live     atomic.Uint64   // the target's id of the connection; 0: none
 	rouse    func()          // wake, to be called by others
 	tx       transaction     // as far as it may be done again
+	owed     *order.Step     // of a read that was undone for good, not finished yet
 	mute     bool            // filtered out: it keeps its place in the order, no more
 	file     File            // gives the pieces of a file
 	pieces   []session.Event // what the run says of file data that was sent
@@ -81,6 +83,7 @@ func (u *runner) mayBeHalf() bool {
 // run replays the session to its end.
 func (u *runner) run() {
 	defer u.done()
+	defer u.pay()
 	if !u.mute && (u.r.options.Live || u.wait(u.due)) {
 		u.connect()
 	}
@@ -186,6 +189,7 @@ func (u *runner) wait(due int64) bool {
 	if d <= 0 {
 		return !u.r.stopped()
 	}
+	u.pay()
 	if u.timer == nil {
 		u.timer = time.NewTimer(d)
 	} else {
@@ -202,6 +206,9 @@ func (u *runner) wait(due int64) bool {
 }
 
 func (u *runner) handle(i *item) {
+	if _, ok := i.event.(*session.Command); !ok {
+		u.pay()
+	}
 	switch e := i.event.(type) {
 	case *session.Command:
 		if i.half {

@@ -33,6 +33,7 @@ type scheduler struct {
 	stall   stall
 	asking  asking
 	looks   uint64
+	takers  takers
 }
 
 func newScheduler(r *Replayer) *scheduler {

@@ -14,6 +14,7 @@ type ruled struct {
 	// waits were dropped, how often it was sent anew.
 	waited          int64
 	dropped, redone uint32
+	freed           bool // a read that was undone for good
 }
 
 // send sends a command and writes what became of it. It tells whether it is to
@@ -25,6 +26,9 @@ func (u *runner) send(r *ruled, again bool) bool {
 	unsent := err != nil && u.r.options.Unsent(err)
 	if err == nil && r.refused(&a) {
 		a, err = u.insist(r, a)
+	}
+	if err == nil && r.item.step != nil && r.item.step.Took != nil {
+		a, err = u.retake(r, a)
 	}
 	switch {
 	case a.Skip != session.NotSkipped:
@@ -110,7 +114,12 @@ func (r *ruled) order() *session.Order {
 // sent writes a command that was sent, and its reply.
 func (u *runner) sent(r *ruled, a Answer) {
 	stats, c := &u.r.stats, r.command
-	u.r.scheduler.finish(r.item.step)
+	u.pay()
+	if u.hold.cuts = 0; r.freed && u.tx.open && !r.item.step.Ends && u.box.some() {
+		u.owed = r.item.step
+	} else {
+		u.r.scheduler.finish(r.item.step)
+	}
 	u.memory.sent(c, r.verdict)
 	stats.Sent.Add(1)
 	done := u.outcome(r, &a)
@@ -127,7 +136,7 @@ func (u *runner) sent(r *ruled, a Answer) {
 	}
 	u.note(a.Reply, r.verdict)
 	if len(u.pieces) == 0 {
-		u.tell(r, done, a.Reply, true)
+		u.tell(r, done, a.Reply, !r.freed)
 		return
 	}
 	u.fix() // a file is not sent twice
@@ -171,6 +180,7 @@ func (u *runner) assume(v verdict) {
 
 // skip writes a command that was not sent.
 func (u *runner) skip(r *ruled, why session.Skip) {
+	u.pay()
 	u.r.scheduler.finish(r.item.step)
 	u.r.stats.Skipped[why].Add(1)
 	s := skipped(u.id, r.command, why, r.item.due)

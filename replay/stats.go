@@ -57,6 +57,9 @@ type Stats struct {
 	Dropped                          [order.ConfidenceCount]atomic.Int64
 	LetIn, Redone, NotRedone, Undone atomic.Int64
 	HeldUp                           atomic.Int64
+	// Retaken counts how often a read that passes over locked rows was undone, to
+	// be done again or not, because it took other rows than when it was recorded.
+	Retaken atomic.Int64
 	// refusal is an error that Connect gave last.
 	refusal atomic.Pointer[error]
 	// At is the recorded time that was read last, First the first one.

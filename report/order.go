@@ -38,6 +38,9 @@ type OrderTotals struct {
 	// NotRedone those that could not be.
 	Redone    uint64 `json:"redone"`
 	NotRedone uint64 `json:"not_redone"`
+	// Retaken is how often a read that passes over locked rows was undone because it
+	// took other rows than when it was recorded.
+	Retaken uint64 `json:"retaken,omitempty"`
 	// SyncWait is how long commands were held back for others, in microseconds,
 	// all together.
 	SyncWait int64 `json:"sync_wait_us"`

@@ -323,6 +323,7 @@ func (f *faithful) totals(s *replay.Stats) *report.OrderTotals {
 	}
 	t.DroppedProven, t.HeldUp = uint64(s.Dropped[order.Proven].Load()), uint64(s.HeldUp.Load())
 	t.Redone, t.NotRedone = uint64(s.Redone.Load()), uint64(s.NotRedone.Load())
+	t.Retaken = uint64(s.Retaken.Load())
 	t.SyncWait = s.SyncWait.Load() / 1000
 	t.Stalls, t.WindowForced = uint64(s.Undone.Load()), uint64(p.Long)
 	t.AsRecorded = report.AsRecorded{Deadlocks: uint64(p.Deadlocks), LockTimeouts: uint64(p.LockTimeouts)}
@@ -351,6 +352,7 @@ func (f *faithful) line(w io.Writer, s *replay.Stats) {
 	remark(w, int64(t.OddGTIDs), count(int64(t.OddGTIDs), "GTID")+" not used: what was seen contradicts them")
 	remark(w, int64(t.Dropped), count(int64(t.Dropped), "wait")+" given up so that the replay went on")
 	remark(w, int64(t.Redone), count(int64(t.Redone), "transaction")+" begun anew because the target refused a lock")
+	remark(w, int64(t.Retaken), count(int64(t.Retaken), "time")+" a read that skips locked rows was undone because it took others than recorded")
 	remark(w, int64(t.NotRedone), count(int64(t.NotRedone), "refused lock")+" that could not be tried again")
 	remark(w, int64(t.AsRecorded.Deadlocks+t.AsRecorded.LockTimeouts), count(int64(t.AsRecorded.Deadlocks), "deadlock")+" and "+count(int64(t.AsRecorded.LockTimeouts), "lock timeout")+" replayed as recorded")
 }
