@@ -86,5 +86,8 @@ func live(t *testing.T, d *datadriven.TestData, tables *schema.Schema) string {
 	if n := l.Stats().Late; n > 0 {
 		fmt.Fprintf(&b, "%d late\n", n)
 	}
+	if n := l.Stats().Torn; n > 0 {
+		fmt.Fprintf(&b, "%d torn\n", n)
+	}
 	return b.String()
 }

@@ -73,7 +73,7 @@ func (l *Live) hand(m *member, c *command) error {
 	ends := g.inside && c == g.last && (g.ended != 0 || c.isEnd())
 	s := c.step
 	s.Number, s.Answered, s.Free = p.numbers, c.reply != nil, !c.holds
-	s.Begins, s.Inside, s.Ends = g.inside && c == g.first, g.inside, ends
+	s.Begins, s.Inside, s.Ends = g.inside && c == g.first && !g.torn, g.inside, ends
 	c.handed, c.handedAt, m.line.last = true, p.now, c
 	if err := l.emit(c.event, s); err != nil {
 		return err

@@ -90,4 +90,6 @@ type Stats struct {
 	Late int64
 	// Deadlocks and LockTimeouts were recorded.
 	Deadlocks, LockTimeouts int64
+	// Torn transactions have no end that is known: bytes of theirs were lost.
+	Torn int64
 }

@@ -174,6 +174,7 @@ func (p *Planner) command(m *member, e *session.Command) {
 	c.group, g.last = g, c
 	p.hold(g, held{e, c})
 	p.read(m, c)
+	g.torn = g.torn || c == g.first && m.torn && !c.opens()
 	if p.await(m, c); len(m.waiting) == 0 && !m.isIn() {
 		p.close(m, committed)
 	}
@@ -245,9 +246,39 @@ func (p *Planner) gap(m *member, e *session.Gap) {
 		m = &member{}
 	}
 	p.alone(m, e)
+	if over := p.tear(m, e); m.open != nil && over != open {
+		p.close(m, over)
+	}
+}
+
+// tear takes note of a gap, and returns how the open group of the session ends;
+// open: it goes on. Among what a client sent that was lost may be the end of its
+// transaction, or UNLOCK TABLES: nobody is to wait for what may never be seen. So
+// the transaction ends here. What comes next may be the rest of it, or not.
+func (p *Planner) tear(m *member, e *session.Gap) ending {
 	m.waiting = m.waiting[:0]
-	if m.open != nil && !m.isIn() {
-		p.close(m, committed)
+	over := committed
+	switch {
+	case m.isIn() && !e.Client: // all commands are known
+		return open
+	case m.isIn():
+		p.stats.Torn++
+		over = rolledBack
+	}
+	if e.Client {
+		m.release()
+		m.xa, m.locked = false, false
+		m.torn = !m.x // an X server's replies do not tell
+		m.inTrans = m.inTrans && m.torn
+	}
+	return over
+}
+
+// release ends the named locks of a session with the commands that took them.
+func (m *member) release() {
+	for name, a := range m.locks {
+		a.end = a.group.last
+		delete(m.locks, name)
 	}
 }
 
@@ -270,9 +301,7 @@ func (m *member) left() ending {
 // forget gives up a session that has ended, and its locks.
 func (p *Planner) forget(m *member) {
 	m.waiting = nil
-	for _, a := range m.locks {
-		a.end = a.group.last
-	}
+	m.release()
 	delete(p.members, m.id)
 }
 

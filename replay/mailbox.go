@@ -32,7 +32,12 @@ type item struct {
 	took     int64
 	recorded uint16
 	over     bool
-	pin      Pin
+	// within: a transaction was open, by a BEGIN before it. They are told of a
+	// command after lost bytes, too.
+	within bool
+	// tired: it is no event, but says that a torn transaction was quiet for long.
+	tired bool
+	pin   Pin
 }
 
 // maxKeptItems is how much room an empty mailbox keeps for items.

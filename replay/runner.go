@@ -41,6 +41,7 @@ type runner struct {
 	rouse    func()          // wake, to be called by others
 	tx       transaction     // as far as it may be done again
 	mute     bool            // filtered out: it keeps its place in the order, no more
+	torn     torn            // of a transaction of which bytes were lost
 	file     File            // gives the pieces of a file
 	pieces   []session.Event // what the run says of file data that was sent
 	list     []ruled         // sent together
@@ -150,6 +151,7 @@ func (u *runner) begun() {
 // replay is to stop. The first that follows after the session was given up ends
 // its connection.
 func (u *runner) take() (item, bool) {
+	defer u.grow()()
 	i, ok := u.box.take(u.r.soft)
 	if !u.left && u.box.behind.Load() {
 		u.left = true
@@ -220,9 +222,12 @@ func (u *runner) handle(i *item) {
 	case *session.Gap:
 		u.flush()
 		u.judge.gap(e)
+		u.tear(e)
 		if u.conn != nil {
 			u.conn.Gap(e)
 		}
+	case nil:
+		u.tire()
 	case *session.End:
 		u.ended = true
 		u.flush()
@@ -239,6 +244,7 @@ func (u *runner) learn(e *session.Reply) {
 	if u.memory.cut != session.NotSkipped && u.start.Protocol != session.X && isOver(e) {
 		u.rejoin()
 	}
+	u.mend(e)
 	if u.conn != nil {
 		u.conn.Learn(e)
 	}
@@ -270,6 +276,7 @@ func (u *runner) command(i *item, c *session.Command) {
 // next.
 func (u *runner) issue(r *ruled) (carried bool) {
 	u.enter(r.item.step)
+	u.untear(r)
 	if u.barred(r) {
 		u.awaitSkipped(r)
 		u.skipRuled(r)
@@ -291,7 +298,7 @@ func (u *runner) issue(r *ruled) (carried bool) {
 			u.skip(r, u.unreachable())
 			return carried
 		}
-		if !again && u.pipe != nil && u.memory.cut == session.NotSkipped && u.box.some() {
+		if !again && u.pipe != nil && u.memory.cut == session.NotSkipped && u.torn == whole && u.box.some() {
 			if carried = u.gather(r); len(u.list) > 1 {
 				u.pipeline()
 				return carried
