@@ -256,21 +256,19 @@ func (p *Planner) gap(m *member, e *session.Gap) {
 // transaction, or UNLOCK TABLES: nobody is to wait for what may never be seen. So
 // the transaction ends here. What comes next may be the rest of it, or not.
 func (p *Planner) tear(m *member, e *session.Gap) ending {
-	m.waiting = m.waiting[:0]
-	over := committed
-	switch {
-	case m.isIn() && !e.Client: // all commands are known
+	if !e.HidesCommands() { // all commands are known, and lost replies are told
 		return open
-	case m.isIn():
+	}
+	over := committed
+	if m.isIn() {
 		p.stats.Torn++
 		over = rolledBack
 	}
-	if e.Client {
-		m.release()
-		m.xa, m.locked = false, false
-		m.torn = !m.x // an X server's replies do not tell
-		m.inTrans = m.inTrans && m.torn
-	}
+	m.waiting = m.waiting[:0]
+	m.release()
+	m.xa, m.locked = false, false
+	m.torn = !m.x // an X server's replies do not tell
+	m.inTrans = m.inTrans && m.torn
 	return over
 }
 

@@ -197,7 +197,7 @@ func (f *Feed) event(e session.Event) error {
 	case *session.Gap:
 		f.teach(s)
 		s.waiting = 0 // a reply may be among what is lost
-		s.torn = s.torn || e.Client
+		s.torn = s.torn || e.HidesCommands()
 		f.put(s, item{event: e, due: f.schedule.live.of(e.At), cost: eventCost})
 	case *session.End:
 		f.end(s, e)

@@ -32,12 +32,7 @@ type item struct {
 	took     int64
 	recorded uint16
 	over     bool
-	// within: a transaction was open, by a BEGIN before it. They are told of a
-	// command after lost bytes, too.
-	within bool
-	// tired: it is no event, but says that a torn transaction was quiet for long.
-	tired bool
-	pin   Pin
+	pin      Pin
 }
 
 // maxKeptItems is how much room an empty mailbox keeps for items.

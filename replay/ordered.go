@@ -91,7 +91,7 @@ func (s *fed) answer(e session.Event) *session.Reply {
 		return nil
 	}
 	i.took = max(a.Last-c.At, 0)
-	i.over, i.within = !s.x && isOver(a), !s.x && isWithin(a)
+	i.over = !s.x && isOver(a)
 	if e := a.Err(); e != nil {
 		i.recorded = e.Code
 	}

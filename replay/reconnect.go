@@ -243,5 +243,5 @@ func (u *runner) lost() {
 	if u.inTrans {
 		u.sever(session.FailedSend)
 	}
-	u.inTrans, u.torn = false, whole
+	u.inTrans = false
 }

@@ -41,7 +41,6 @@ type runner struct {
 	rouse    func()          // wake, to be called by others
 	tx       transaction     // as far as it may be done again
 	mute     bool            // filtered out: it keeps its place in the order, no more
-	torn     torn            // of a transaction of which bytes were lost
 	file     File            // gives the pieces of a file
 	pieces   []session.Event // what the run says of file data that was sent
 	list     []ruled         // sent together
@@ -151,7 +150,6 @@ func (u *runner) begun() {
 // replay is to stop. The first that follows after the session was given up ends
 // its connection.
 func (u *runner) take() (item, bool) {
-	defer u.grow()()
 	i, ok := u.box.take(u.r.soft)
 	if !u.left && u.box.behind.Load() {
 		u.left = true
@@ -220,14 +218,14 @@ func (u *runner) handle(i *item) {
 	case *session.Reply:
 		u.learn(e)
 	case *session.Gap:
-		u.flush()
+		if e.HidesCommands() {
+			u.flush()
+		}
 		u.judge.gap(e)
 		u.tear(e)
 		if u.conn != nil {
 			u.conn.Gap(e)
 		}
-	case nil:
-		u.tire()
 	case *session.End:
 		u.ended = true
 		u.flush()
@@ -244,7 +242,6 @@ func (u *runner) learn(e *session.Reply) {
 	if u.memory.cut != session.NotSkipped && u.start.Protocol != session.X && isOver(e) {
 		u.rejoin()
 	}
-	u.mend(e)
 	if u.conn != nil {
 		u.conn.Learn(e)
 	}
@@ -298,7 +295,7 @@ func (u *runner) issue(r *ruled) (carried bool) {
 			u.skip(r, u.unreachable())
 			return carried
 		}
-		if !again && u.pipe != nil && u.memory.cut == session.NotSkipped && u.torn == whole && u.box.some() {
+		if !again && u.pipe != nil && u.memory.cut == session.NotSkipped && u.box.some() {
 			if carried = u.gather(r); len(u.list) > 1 {
 				u.pipeline()
 				return carried

@@ -57,8 +57,8 @@ type Stats struct {
 	Dropped                          [order.ConfidenceCount]atomic.Int64
 	LetIn, Redone, NotRedone, Undone atomic.Int64
 	HeldUp                           atomic.Int64
-	// Torn transactions were rolled back: bytes of theirs are missing from the
-	// recording, and how they ended is not known.
+	// Torn transactions were rolled back: something of theirs is missing from the
+	// recording.
 	Torn atomic.Int64
 	// refusal is an error that Connect gave last.
 	refusal atomic.Pointer[error]

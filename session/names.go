@@ -266,8 +266,8 @@ const (
 	// SkipLockTimeout: at the source it failed after waiting for a lock, and
 	// changed nothing.
 	SkipLockTimeout
-	// SkipTorn: bytes of its transaction are missing from the recording, which was
-	// rolled back on the target, or not begun there.
+	// SkipTorn: something of its transaction is missing from the recording; a half
+	// of it is not done.
 	SkipTorn
 )
 

@@ -110,5 +110,5 @@ func targetRemarks(out io.Writer, s target.Stats, schema string) {
 
 // tornWords tells of transactions whose end is not known.
 func tornWords(n int64) string {
-	return count(n, "transaction") + " rolled back at the target: bytes were lost, and how the source's ended is not known"
+	return count(n, "transaction") + " rolled back on the target: something of theirs is missing from the recording"
 }
