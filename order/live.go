@@ -56,7 +56,7 @@ func NewLive(o Options, window time.Duration) *Live {
 	}
 	o.Learned = nil
 	l := &Live{p: NewPlanner(o), window: int64(window), every: liveSweep}
-	l.p.live = true
+	l.p.live, l.p.liveWindow = true, l.window
 	return l
 }
 

@@ -42,10 +42,11 @@ type Planner struct {
 	// barrier is the latest command that all wait for that come after it.
 	barrier *command
 	// enders are the groups whose end was sent and not answered.
-	enders []*group
-	ends   []placed   // the ends of groups, in their order (Commit)
-	live   bool       // it serves a Live
-	asked  *[]*access // not nil: accesses are not kept, but put there
+	enders     []*group
+	ends       []placed   // the ends of groups, in their order (Commit)
+	live       bool       // it serves a Live
+	liveWindow int64      // the Live's window
+	asked      *[]*access // not nil: accesses are not kept, but put there
 }
 
 // placed is when a group ended and which number its last step has.
