@@ -60,6 +60,8 @@ type TargetFigures struct {
 	Errors   int64            `json:"errors"`
 	// Caught are commands sent together with others, to catch up.
 	Caught int64 `json:"caught_up"`
+	// Torn transactions were rolled back because something of theirs was not seen.
+	Torn int64 `json:"torn"`
 	// Lag is how long ago the oldest command that has not been sent was recorded,
 	// MostLag the longest so far, in nanoseconds.
 	Lag     int64 `json:"lag_ns"`

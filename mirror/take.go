@@ -9,7 +9,7 @@ func (m *Mirror) Figures(now int64) Figures {
 	s := m.replayer.Stats()
 	t := TargetFigures{Open: s.Open.Load(), Connected: s.Connected.Load(), Refused: s.Refused.Load(), Lost: s.Lost.Load(),
 		Behind: s.Behind.Load(), Commands: s.Commands.Load(), Sent: s.Sent.Load(), Replies: s.Replies.Load(), Errors: s.Errors.Load(),
-		Caught: s.Caught.Load(), Lag: m.replayer.Lag(), MostLag: s.Late.Load(), Held: m.replayer.Held(), Limit: m.limit}
+		Caught: s.Caught.Load(), Torn: s.Torn.Load(), Lag: m.replayer.Lag(), MostLag: s.Late.Load(), Held: m.replayer.Held(), Limit: m.limit}
 	if err := s.Trouble(); err != nil {
 		t.Away, t.Trouble = s.Away.Load(), err.Error()
 	}

@@ -132,7 +132,7 @@ func (p *Planner) answered(m *member, c *command) ending {
 	m.transaction(c, failed)
 	switch {
 	case isVictim(failed, p.options.Schema) && was:
-		m.inTrans = false
+		m.inTrans, m.torn = false, false
 		p.forced(c, failed)
 		return rolledBack
 	case failed != nil:
@@ -200,6 +200,7 @@ func (m *member) transaction(c *command, failed *session.Error) {
 	last := &r.Results[len(r.Results)-1]
 	if last.Error == nil && (last.Outcome == session.OK || last.Outcome == session.Rows || last.Outcome == session.Opened) {
 		m.inTrans = last.Status&classic.StatusInTrans != 0
+		m.torn = false
 	}
 }
 

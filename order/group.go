@@ -93,6 +93,8 @@ type group struct {
 	inside bool
 	// long: it is not held to its end.
 	long bool
+	// torn: it may be the rest of a transaction of which bytes were lost.
+	torn bool
 	// live: of a Live.
 	live bool
 	// number is the place of its last step; 0: not placed yet. shown counts the

@@ -56,7 +56,7 @@ func NewLive(o Options, window time.Duration) *Live {
 	}
 	o.Learned = nil
 	l := &Live{p: NewPlanner(o), window: int64(window), every: liveSweep}
-	l.p.live = true
+	l.p.live, l.p.liveWindow = true, l.window
 	return l
 }
 
@@ -184,9 +184,8 @@ func (l *Live) gap(m *member, e *session.Gap) error {
 	if err := l.clear(m, never); err != nil {
 		return err
 	}
-	m.waiting = m.waiting[:0]
-	if m.open != nil && !m.isIn() {
-		l.close(m, committed)
+	if over := l.p.tear(m, e); m.open != nil && over != open {
+		l.close(m, over)
 	}
 	return l.pass(m, e)
 }
@@ -283,7 +282,8 @@ func (l *Live) begin(m *member, c *command) {
 	}
 	c.group, g.last = g, c
 	p.read(m, c)
-	c.holds = p.needsReply(m, c)
+	g.torn = g.torn || c == g.first && m.torn && !c.opens()
+	c.holds = p.needsReply(m, c) || g.torn && m.torn && c.event.Kind.HasReply() // it tells whether a transaction is open
 	p.await(m, c)
 	g.inside = g.inside || m.isIn() || m.manual || c.opens()
 	if c.holds && c.answered == never {

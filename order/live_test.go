@@ -50,8 +50,10 @@ func live(t *testing.T, d *datadriven.TestData, tables *schema.Schema) string {
 	l := NewLive(o, window)
 	var b strings.Builder
 	now := int64(0)
+	var steps []*Step
 	emit := func(e session.Event, s *Step) error {
 		if c, ok := e.(*session.Command); ok {
+			steps = append(steps, s)
 			text := strings.TrimSuffix(stepLine(c, s), "\n")
 			if s.Answered {
 				text = strings.Replace(text, string(c.SQL), string(c.SQL)+"  (answered)", 1)
@@ -85,6 +87,14 @@ func live(t *testing.T, d *datadriven.TestData, tables *schema.Schema) string {
 	}
 	if n := l.Stats().Late; n > 0 {
 		fmt.Fprintf(&b, "%d late\n", n)
+	}
+	for _, s := range steps {
+		for _, g := range s.Unproven()[len(s.Guesses):] {
+			fmt.Fprintf(&b, "%d.%d guess %d.%d seen=%v\n", s.Session, s.Seq, g.Session, g.Seq, g.Seen)
+		}
+	}
+	if n := l.Stats().Torn; n > 0 {
+		fmt.Fprintf(&b, "%d torn\n", n)
 	}
 	return b.String()
 }

@@ -73,7 +73,7 @@ func (l *Live) hand(m *member, c *command) error {
 	ends := g.inside && c == g.last && (g.ended != 0 || c.isEnd())
 	s := c.step
 	s.Number, s.Answered, s.Free = p.numbers, c.reply != nil, !c.holds
-	s.Begins, s.Inside, s.Ends = g.inside && c == g.first, g.inside, ends
+	s.Begins, s.Inside, s.Ends = g.inside && c == g.first && !g.torn, g.inside, ends
 	c.handed, c.handedAt, m.line.last = true, p.now, c
 	if err := l.emit(c.event, s); err != nil {
 		return err
@@ -323,8 +323,14 @@ func (p *Planner) isBlocked(c *command) bool {
 	return slices.ContainsFunc(list, p.isTaken)
 }
 
+// isRecent tells whether a transaction of a Live is open, or was a window ago: who
+// waited for its locks may not have been answered yet.
+func (p *Planner) isRecent(g *group) bool {
+	return g.ended == 0 || g.last.answered > p.now-p.liveWindow && g.last.answered != never
+}
+
 // isTaken tells whether the row of an access is surely locked by another
-// transaction.
+// transaction, or was a window ago.
 func (p *Planner) isTaken(a *access) bool {
 	if a.exact == 0 || a.mode == snapshot {
 		return false
@@ -333,7 +339,7 @@ func (p *Planner) isTaken(a *access) bool {
 	for _, list := range p.lists {
 		for _, b := range list.items[list.head:] {
 			g := b.group
-			if b.exact == a.exact && a.locks(b) && b.end == nil && g.ended == 0 && g.session != a.group.session && g.inside && b.cmd.answered != never {
+			if b.exact == a.exact && a.locks(b) && b.end == nil && g.session != a.group.session && g.inside && b.cmd.answered != never && p.isRecent(g) {
 				return true
 			}
 		}

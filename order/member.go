@@ -10,17 +10,20 @@ import (
 
 // member is a session as the planner sees it.
 type member struct {
-	id       uint64
-	x        bool
-	caps     classic.Capability
-	schema   string
-	login    string // its schema at login
-	open     *group
-	waiting  []*command // sent, not answered
-	inTrans  bool
-	xa       bool
-	locked   bool // LOCK TABLES
-	manual   bool // X: autocommit is off
+	id      uint64
+	x       bool
+	caps    classic.Capability
+	schema  string
+	login   string // its schema at login
+	open    *group
+	waiting []*command // sent, not answered
+	inTrans bool
+	xa      bool
+	locked  bool // LOCK TABLES
+	manual  bool // X: autocommit is off
+	// torn: bytes of the client were lost, and no reply has told yet whether a
+	// transaction is open.
+	torn     bool
 	maria    bool
 	level    level
 	next     level // of the next transaction; unset: level
@@ -155,7 +158,7 @@ func (m *member) forget() {
 	clear(m.temp)
 	m.latest = nil
 	m.schema, m.level, m.next = m.login, m.server, unset
-	m.inTrans, m.xa, m.locked, m.manual = false, false, false, false
+	m.inTrans, m.xa, m.locked, m.manual, m.torn = false, false, false, false, false
 }
 
 // of returns the prepared statement that a command is about, or nil.

@@ -93,4 +93,6 @@ type Stats struct {
 	GTIDs, OddGTIDs int64
 	// Deadlocks and LockTimeouts were recorded.
 	Deadlocks, LockTimeouts int64
+	// Torn transactions have no end that is known: bytes of theirs were lost.
+	Torn int64
 }

@@ -134,7 +134,7 @@ func (p *Planner) number(g *group) {
 			s.Fence = s.Number - 1
 		}
 		s.Inside, s.Apart = g.inside, g.long
-		s.Begins = g.inside && c == g.first
+		s.Begins = g.inside && c == g.first && !g.torn
 		s.Ends = g.inside && g.ended != 0 && c == g.last
 		if b := p.barrier; b != nil && b != c && c == g.first && c.sent >= b.answered {
 			c.wait(b, Proven, Barrier, false)

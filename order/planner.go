@@ -45,10 +45,11 @@ type Planner struct {
 	// barrier is the latest command that all wait for that come after it.
 	barrier *command
 	// enders are the groups whose end was sent and not answered.
-	enders []*group
-	ends   []placed   // the ends of groups, in their order (Commit)
-	live   bool       // it serves a Live
-	asked  *[]*access // not nil: accesses are not kept, but put there
+	enders     []*group
+	ends       []placed   // the ends of groups, in their order (Commit)
+	live       bool       // it serves a Live
+	liveWindow int64      // the Live's window
+	asked      *[]*access // not nil: accesses are not kept, but put there
 }
 
 // placed is when a group ended and which number its last step has.
@@ -177,6 +178,7 @@ func (p *Planner) command(m *member, e *session.Command) {
 	c.group, g.last = g, c
 	p.hold(g, held{e, c})
 	p.read(m, c)
+	g.torn = g.torn || c == g.first && m.torn && !c.opens()
 	if p.await(m, c); len(m.waiting) == 0 && !m.isIn() {
 		p.close(m, committed)
 	}
@@ -249,9 +251,37 @@ func (p *Planner) gap(m *member, e *session.Gap) {
 		m = &member{}
 	}
 	p.alone(m, e)
+	if over := p.tear(m, e); m.open != nil && over != open {
+		p.close(m, over)
+	}
+}
+
+// tear takes note of a gap, and returns how the open group of the session ends;
+// open: it goes on. Among what a client sent that was lost may be the end of its
+// transaction, or UNLOCK TABLES: nobody is to wait for what may never be seen. So
+// the transaction ends here. What comes next may be the rest of it, or not.
+func (p *Planner) tear(m *member, e *session.Gap) ending {
+	if !e.HidesCommands() { // all commands are known, and lost replies are told
+		return open
+	}
+	over := committed
+	if m.isIn() {
+		p.stats.Torn++
+		over = rolledBack
+	}
 	m.waiting = m.waiting[:0]
-	if m.open != nil && !m.isIn() {
-		p.close(m, committed)
+	m.release()
+	m.xa, m.locked = false, false
+	m.torn = !m.x // an X server's replies do not tell
+	m.inTrans = m.inTrans && m.torn
+	return over
+}
+
+// release ends the named locks of a session with the commands that took them.
+func (m *member) release() {
+	for name, a := range m.locks {
+		a.end = a.group.last
+		delete(m.locks, name)
 	}
 }
 
@@ -274,9 +304,7 @@ func (m *member) left() ending {
 // forget gives up a session that has ended, and its locks.
 func (p *Planner) forget(m *member) {
 	m.waiting = nil
-	for _, a := range m.locks {
-		a.end = a.group.last
-	}
+	m.release()
 	delete(p.members, m.id)
 }
 

@@ -252,9 +252,12 @@ func (p *Planner) hide(a, b *access) {
 	if seen {
 		return
 	}
-	if p.live && conf != Proven && !f.ambiguous {
-		f.ambiguous = true
-		p.stats.Ambiguous++
+	if p.live && conf != Proven {
+		if !f.ambiguous {
+			f.ambiguous = true
+			p.stats.Ambiguous++
+		}
+		b.cmd.step.unseen(last.step)
 	}
 	last.wait(f, conf, ReadWrite, hidesBriefly(f, last))
 }

@@ -17,9 +17,12 @@ import (
 
 // TestPlan runs the scripts in testdata. A line of a script is a command:
 //
-//	SESSION SENT-ANSWERED [affected=N] [id=N] [error=N] [gtid=D-S-N] [rows=ID,ID] SQL
+//	SESSION SENT-ANSWERED [affected=N] [id=N] [error=N] [gtid=D-S-N] [rows=ID,ID] [trans=0|1] SQL
+//	SESSION AT gap
 //
-// rows are the keys of the rows that it returned, "none" when there were none.
+// rows are the keys of the rows that it returned, "none" when there were none;
+// trans is what the answer says, where that is not what the commands before it
+// tell. A gap is one of what the client sent.
 //
 // Times are in microseconds. What comes out are the commands in the order in
 // which they are handed on, with what they wait for.
@@ -151,6 +154,11 @@ func script(t *testing.T, input string) (list []session.Event) {
 		answered, _ := strconv.ParseInt(to, 10, 64)
 		r := session.Result{Outcome: session.OK, Affected: 1}
 		f = f[2:]
+		if f[0] == "gap" {
+			all = append(all, timed{sent * 1000, &session.Gap{ID: id, At: sent * 1000, Client: true, Reason: session.LostBytes}})
+			continue
+		}
+		told := -1
 		for ; strings.Contains(f[0], "="); f = f[1:] {
 			k, v, _ := strings.Cut(f[0], "=")
 			switch k {
@@ -170,6 +178,8 @@ func script(t *testing.T, input string) (list []session.Event) {
 				r.Affected = n
 			case "id":
 				r.InsertID = n
+			case "trans":
+				told = int(n)
 			case "error":
 				r.Outcome, r.Error = session.Failed, &session.Error{Code: uint16(n)}
 			}
@@ -188,6 +198,9 @@ func script(t *testing.T, input string) (list []session.Event) {
 		}
 		if r.Error != nil && r.Error.Code == 1213 {
 			trans[id] = false
+		}
+		if told >= 0 {
+			trans[id] = told == 1
 		}
 		if trans[id] {
 			r.Status = 1

@@ -3,7 +3,12 @@
 // found.
 package order
 
-import "myreplay/session"
+import (
+	"slices"
+	"sync/atomic"
+
+	"myreplay/session"
+)
 
 // Confidence tells how sure an order is.
 type Confidence uint8
@@ -114,5 +119,32 @@ type Step struct {
 	// the recording has whole. Inside: it stands in one, between them.
 	Begins, Inside, Ends bool
 
+	// later are guesses of a Live that were made after it was handed on.
+	later atomic.Pointer[[]session.Guess]
 	latch
+}
+
+// Unproven returns Guesses, and those of a Live that were made since the step was
+// handed on: that what was committed while the command read was not seen by it. It
+// may be called by any goroutine. The list is not to be changed.
+func (s *Step) Unproven() []session.Guess {
+	if more := s.later.Load(); more != nil {
+		return append(s.Guesses[:len(s.Guesses):len(s.Guesses)], *more...)
+	}
+	return s.Guesses
+}
+
+// unseen adds a guess to a step that was handed on: it does not see another.
+func (s *Step) unseen(on *Step) {
+	list := s.Unproven()
+	g := session.Guess{Session: on.Session, Seq: on.Seq}
+	if len(list) >= session.MaxGuesses || slices.Contains(list, g) {
+		return
+	}
+	var more []session.Guess
+	if old := s.later.Load(); old != nil {
+		more = slices.Clone(*old)
+	}
+	more = append(more, g)
+	s.later.Store(&more)
 }

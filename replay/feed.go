@@ -60,6 +60,9 @@ type fed struct {
 	// pending is a command with a step that waits for its recorded reply; its event
 	// is nil when there is none.
 	pending item
+	// torn: bytes of the client were lost, and no reply has told since whether a
+	// transaction is open.
+	torn bool
 	// lessons are replies that come behind those of the next commands that the
 	// client sent without waiting for them.
 	lessons []item
@@ -194,6 +197,7 @@ func (f *Feed) event(e session.Event) error {
 	case *session.Gap:
 		f.teach(s)
 		s.waiting = 0 // a reply may be among what is lost
+		s.torn = s.torn || e.HidesCommands()
 		f.put(s, item{event: e, due: f.schedule.live.of(e.At), cost: eventCost})
 	case *session.End:
 		f.end(s, e)
@@ -254,7 +258,7 @@ func (f *Feed) command(s *fed, c *session.Command) {
 	if s.answered > 0 {
 		i.think = f.schedule.scale(max(c.At-s.answered, 0))
 	}
-	if i.step != nil && c.Kind.HasReply() && (!f.r.options.Live || i.step.Answered) {
+	if c.Kind.HasReply() && (i.step != nil && (!f.r.options.Live || i.step.Answered) || i.step == nil && s.torn && !s.x) {
 		if !i.piped {
 			f.teach(s)
 		}
@@ -276,6 +280,7 @@ func (f *Feed) reply(s *fed, e *session.Reply) {
 		return
 	}
 	f.tell(s, e)
+	s.torn = s.torn && !isOver(e) && !isIn(e)
 	s.pinner.learn(e)
 	if e.Seq <= s.inState { // its command is not sent
 		s.half = !s.x && isIn(e)

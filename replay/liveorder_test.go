@@ -122,3 +122,37 @@ func TestLiveAnswered(t *testing.T) {
 		}
 	})
 }
+
+// TestLiveCircleAtTarget: where a command waits at the target for a lock of a session that
+// waits for it here, and that can't be undone, a place was guessed wrongly or
+// misread: a live replay gives the wait up, and goes on.
+func TestLiveCircleAtTarget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, committed := following(), make(chan struct{})
+		said := f.do
+		f.do = func(c *session.Command, file File) (Answer, error) {
+			switch string(c.SQL) {
+			case "held up":
+				<-committed
+				return Answer{}, nil
+			case "commit":
+				close(committed)
+			}
+			return said(c, file)
+		}
+		o := newLineup().wait("2.2", "1.1", order.Proven)
+		l := begin(t, context.Background(), f, Options{Policy: Policy{Writes: true}, Order: o})
+		l.say(start(1), start(2), query(2, 1, 0, "begin"))
+		time.Sleep(time.Second)
+		l.say(query(1, 1, 0, "held up"))
+		time.Sleep(time.Second)
+		l.say(query(2, 2, 0, "commit"), &session.End{ID: 1}, &session.End{ID: 2})
+		l.end()
+		if got := l.fates(); got != "1.1 sent; 2.1 sent; 2.2 sent" {
+			t.Error(got)
+		}
+		if n := l.r.Stats().Dropped[order.Proven].Load(); n != 1 {
+			t.Errorf("%d waits were given up", n)
+		}
+	})
+}

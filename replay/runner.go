@@ -225,8 +225,11 @@ func (u *runner) handle(i *item) {
 	case *session.Reply:
 		u.learn(e)
 	case *session.Gap:
-		u.flush()
+		if e.HidesCommands() {
+			u.flush()
+		}
 		u.judge.gap(e)
+		u.tear(e)
 		if u.conn != nil {
 			u.conn.Gap(e)
 		}
@@ -277,6 +280,7 @@ func (u *runner) command(i *item, c *session.Command) {
 // next.
 func (u *runner) issue(r *ruled) (carried bool) {
 	u.enter(r.item.step)
+	u.untear(r)
 	if u.barred(r) {
 		u.awaitSkipped(r)
 		u.skipRuled(r)

@@ -104,10 +104,14 @@ func (u *runner) outcome(r *ruled, a *Answer) *session.Command {
 // order returns what the run says of the order between sessions; nil: nothing.
 func (r *ruled) order() *session.Order {
 	step := r.item.step
-	if step == nil || r.waited == 0 && r.dropped == 0 && r.redone == 0 && len(step.Guesses) == 0 {
+	if step == nil {
 		return nil
 	}
-	return &session.Order{Waited: r.waited, Guesses: step.Guesses[:min(len(step.Guesses), session.MaxGuesses)],
+	guesses := step.Unproven()
+	if r.waited == 0 && r.dropped == 0 && r.redone == 0 && len(guesses) == 0 {
+		return nil
+	}
+	return &session.Order{Waited: r.waited, Guesses: guesses[:min(len(guesses), session.MaxGuesses)],
 		Dropped: r.dropped, Redone: r.redone}
 }
 

@@ -161,8 +161,9 @@ func (s *scheduler) isStuck(u *runner, n int) bool {
 // relieve does something for commands that are held up at the target, since
 // transactions may hold the locks whose sessions wait here for those commands:
 // it drops guessed waits of such sessions, then inferred ones; when there are
-// none, it has a transaction undone, to be done again later. Proven waits stay.
-// The scheduler is locked.
+// none, it has a transaction undone, to be done again later. Proven waits stay, but
+// in a live replay, where a place may have been guessed wrongly that they rest on,
+// and nobody may wait for ever. The scheduler is locked.
 func (s *scheduler) relieve() {
 	if !s.stuck(1) || s.r.stopped() {
 		return
@@ -171,7 +172,7 @@ func (s *scheduler) relieve() {
 	if len(list) == 0 {
 		return
 	}
-	done := s.ease(list, order.Guessed) || s.ease(list, order.Inferred) || s.stuck(patience) && s.yield(list)
+	done := s.ease(list, order.Guessed) || s.ease(list, order.Inferred) || s.stuck(patience) && (s.yield(list) || s.r.options.Live && s.ease(list, order.Proven))
 	if done {
 		s.stall.rest = s.stallTicks()
 		s.stall.rounds++

@@ -60,6 +60,9 @@ type Stats struct {
 	// Retaken counts how often a read that passes over locked rows was undone, to
 	// be done again or not, because it took other rows than when it was recorded.
 	Retaken atomic.Int64
+	// Torn transactions were rolled back: something of theirs is missing from the
+	// recording.
+	Torn atomic.Int64
 	// refusal is an error that Connect gave last.
 	refusal atomic.Pointer[error]
 	// At is the recorded time that was read last, First the first one.

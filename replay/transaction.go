@@ -90,6 +90,7 @@ func (u *runner) fix() {
 	t.fixed = true
 	for i := range t.list {
 		e := &t.list[i]
+		e.done.Order = e.ruled.order() // guesses may have been added
 		if t.redone > 0 {
 			o := session.Order{}
 			if e.done.Order != nil {

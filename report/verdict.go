@@ -201,6 +201,7 @@ func (u *remarks) replay(b *summary, r *Report) {
 	u.add("too_far_behind", reasons.skipped[session.SkipBehind], "{command was|commands were} not sent: the target was too slow, and the replay gave up whole sessions.")
 	u.add("part_of_the_state", reasons.skipped[session.SkipInState], "{command was|commands were} done before the source was asked for the state of {its session|their sessions}: what {it|they} set up there is set up on the target, but {it was|they were} not replayed.")
 	u.add("half_transactions", reasons.skipped[session.SkipHalf], "{command belongs to a transaction|commands belong to transactions} that had begun before the recording, and {was|were} not replayed.")
+	u.add("torn_transactions", reasons.skipped[session.SkipTorn], "{command belongs to a transaction|commands belong to transactions} of which bytes were lost, and {was|were} not replayed.")
 	u.add("refused_sessions", r.Replayed.Refused, "{session was|sessions were} refused by the target at login.")
 	u.add("no_answer", reasons.replies[compare.NoReplayedReply], "{command was|commands were} sent, but the target gave no answer: the connection was lost or the server went away.")
 	u.add("rows_unknown", reasons.replies[compare.RowsUnknown], "{answer has|answers have} rows that could not be digested: only their number was compared.")

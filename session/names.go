@@ -266,12 +266,16 @@ const (
 	// SkipLockTimeout: at the source it failed after waiting for a lock, and
 	// changed nothing.
 	SkipLockTimeout
+	// SkipTorn: something of its transaction is missing from the recording; a half
+	// of it is not done.
+	SkipTorn
 )
 
 var skipNames = [...]string{"", "write", "secret", "too long", "unknown statement", "unknown parameter types",
 	"statement skipped", "administration", "filtered", "file not asked for", "no login", "unsupported",
 	"kill without counterpart", "failed to send", "not reached", "too far behind", "part of the state",
-	"transaction begun before", "deadlock as recorded", "lock timeout as recorded"}
+	"transaction begun before", "deadlock as recorded", "lock timeout as recorded",
+	"transaction with lost bytes"}
 
 // String returns the reason in words, "" for NotSkipped.
 func (s Skip) String() string { return name(skipNames[:], uint8(s)) }

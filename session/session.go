@@ -271,6 +271,15 @@ type Gap struct {
 	Detail string
 }
 
+// HidesCommands tells whether commands of the session may be among what is missing.
+func (e *Gap) HidesCommands() bool {
+	switch e.Reason {
+	case MemoryLimit, QueueFull: // of events
+		return true
+	}
+	return e.Client
+}
+
 // End ends a session.
 type End struct {
 	ID     uint64

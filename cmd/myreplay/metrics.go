@@ -56,6 +56,7 @@ var plainMetrics = []metric{
 	counter("target_sent_total", "Commands sent to the target.", func(f *mirror.Figures) int64 { return f.Target.Sent }),
 	counter("target_replies_total", "Replies of the target.", func(f *mirror.Figures) int64 { return f.Target.Replies }),
 	counter("target_errors_total", "Commands that the target answered with an error.", func(f *mirror.Figures) int64 { return f.Target.Errors }),
+	counter("target_torn_total", "Transactions rolled back because something of theirs was not seen.", func(f *mirror.Figures) int64 { return f.Target.Torn }),
 	counter("target_caught_up_total", "Commands sent together with others, to catch up.", func(f *mirror.Figures) int64 { return f.Target.Caught }),
 	seconds("lag_seconds", "How long ago the oldest command was recorded that has not been sent.", func(f *mirror.Figures) int64 { return f.Target.Lag }),
 	seconds("lag_most_seconds", "The longest lag so far.", func(f *mirror.Figures) int64 { return f.Target.MostLag }),

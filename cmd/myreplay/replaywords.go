@@ -77,6 +77,7 @@ func (a *replayArgs) summary(out io.Writer, s *replay.Stats, total int64, d time
 	fmt.Fprintln(out)
 	remark(out, s.Refused.Load(), fmt.Sprintf("%s could not be made, the last one: %v", count(s.Refused.Load(), "connection"), s.Refusal()))
 	remark(out, s.Lost.Load(), fmt.Sprintf("%s lost, %s made again, %s sent without an answer", count(s.Lost.Load(), "connection"), thousands(uint64(s.Reconnects.Load())), count(s.Unanswered.Load(), "command")))
+	remark(out, s.Torn.Load(), tornWords(s.Torn.Load()))
 	remark(out, s.Overtaken.Load(), count(s.Overtaken.Load(), "session")+" begun early because nothing moved")
 	remark(out, s.Skipped[session.SkipWrite].Load(), "writes were left out: what reads them later differs for that reason")
 }
@@ -105,4 +106,9 @@ func targetRemarks(out io.Writer, s target.Stats, schema string) {
 	remark(out, s.IDsUnpaired, count(s.IDsUnpaired, "_id")+" that one server made and the other did not")
 	remark(out, s.IDsForgotten, count(s.IDsForgotten, "_id")+" given up because there were too many")
 	remark(out, s.ParamsDiffer, count(s.ParamsDiffer, "prepared statement")+" with another number of parameters on the target: executions skipped")
+}
+
+// tornWords tells of transactions whose end is not known.
+func tornWords(n int64) string {
+	return count(n, "transaction") + " rolled back on the target: something of theirs is missing from the recording"
 }
