@@ -24,9 +24,9 @@ type access struct {
 	// wrote: it changed rows, which others see once its transaction is committed.
 	wrote bool
 	// inserts: its rows are new. enters: rows come to other places of an index, as
-	// new ones do. gap: it locks gaps between rows, too. skips: what is locked
-	// decides what it does.
-	inserts, enters, gap, skips bool
+	// new ones do. gap: it locks gaps between rows, too; scans: it looks at rows, and
+	// locks no gaps. skips: what is locked decides what it does.
+	inserts, enters, gap, scans, skips bool
 	// columns are those read (snapshot) or changed (wrote), a bit each; the last
 	// bit stands for all columns from 63 on.
 	columns uint64

@@ -130,6 +130,8 @@ func carry(a *access, ours, theirs []uint8) (list []domain) {
 func (p *Planner) also(a *access, t *table, m mode, wrote bool, domains []domain) {
 	b := p.slabs.access(access{group: a.group, cmd: a.cmd, table: t, mode: m, wrote: wrote, columns: allColumns, domains: domains, end: a.end})
 	t.key(b)
-	b.gap = m == exclusive && !t.isUnique(b) && b.locksGaps(a.group.session, true)
+	if m == exclusive {
+		b.gap, b.scans = b.locksGaps(a.group.session, true)
+	}
 	p.keep(b)
 }
