@@ -170,7 +170,10 @@ func (s *scheduler) holder(circle []*runner) (u, lock *runner) {
 // other one has it, not that it waits. Its session does its transaction again when
 // what it waits for is over, and so after that command. A command that is held up
 // again after that may be on its way through a whole table: then all that wait for
-// it are undone, so that it does not meet them one by one. The scheduler is locked.
+// it are undone, so that it does not meet them one by one. Where nothing can be
+// undone, and all is proven, the one that waits here goes first after a time: else
+// both would stand until the target gives up, again and again. The scheduler is
+// locked.
 func (s *scheduler) loosen(circle []*runner, u, lock *runner) {
 	s.r.stats.HeldUp.Add(1)
 	switch n := lock.at.n.Load(); {
@@ -180,8 +183,12 @@ func (s *scheduler) loosen(circle []*runner, u, lock *runner) {
 			s.undoBehind(lock)
 		}
 		lock.at.helped = n
-	case !u.hold.yield && (s.cut(circle, order.Guessed) || s.cut(circle, order.Inferred)):
+	case u.hold.yield:
+	case s.cut(circle, order.Guessed) || s.cut(circle, order.Inferred):
 		return
+	case !s.asking.unsure && s.isStuck(lock, patience):
+		s.part(u, circle[(slices.Index(circle, u)+1)%len(circle)])
+		u.hold.open = true
 	}
 	// Nothing more is to be done about this lock now.
 	list := s.asking.locks[lock]

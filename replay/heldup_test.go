@@ -157,3 +157,22 @@ func TestBlockersMany(t *testing.T) {
 		}
 	})
 }
+
+// TestBlockersFixed: where the transaction that has the lock too early can't be
+// undone, and all waits are proven, it goes first after a time: the target would
+// refuse the lock again and again.
+func TestBlockersFixed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLineup().wait("1.3", "2.2", order.Proven).wait("2.2", "1.2", order.Guessed)
+		k := newLocks()
+		begin := time.Now()
+		_, stats, err := playOrdered(t, &fake{do: k.do}, l, Options{Blockers: k.blockers, Pace: Pace{Speed: 1}},
+			merge(talk(1, 1, ms, "begin", "update a", "update b", "commit"), talk(2, 20*ms, ms, "update a", "update a", "commit")))
+		if d := time.Since(begin); err != nil || k.broken > 0 || d < patience*DefaultStall || d > 2*patience*DefaultStall {
+			t.Errorf("%v, %d timeouts, after %v", err, k.broken, d)
+		}
+		if stats.Dropped[order.Proven].Load() != 1 || stats.Undone.Load() != 0 {
+			t.Errorf("%d dropped, %d undone", stats.Dropped[order.Proven].Load(), stats.Undone.Load())
+		}
+	})
+}
