@@ -27,9 +27,9 @@ type access struct {
 	// it was not changed.
 	sure bool
 	// inserts: its rows are new. enters: rows come to other places of an index, as
-	// new ones do. gap: it locks gaps between rows, too. skips: what is locked
-	// decides what it does.
-	inserts, enters, gap, skips bool
+	// new ones do. gap: it locks gaps between rows, too; scans: it looks at rows, and
+	// locks no gaps. skips: what is locked decides what it does.
+	inserts, enters, gap, scans, skips bool
 	// again: its transaction had locked its rows before, with a read that returned
 	// them.
 	again bool

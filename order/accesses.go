@@ -134,7 +134,7 @@ func (p *Planner) tableAccess(m *member, c *command, s *sqltext.Shape, bt *bound
 	bt.table.key(a)
 	a.enters = a.wrote && len(bt.assigned) > 0 && bt.enters()
 	a.skips = a.mode != snapshot && (s.NoWait || s.Flags&sqltext.SkipLocked != 0)
-	a.gap = a.locksGaps(m, r == nil || r.Outcome != session.OK || r.Affected > 0)
+	a.gap, a.scans = a.locksGaps(m, r == nil || r.Outcome != session.OK || r.Affected > 0)
 	if a.mode == snapshot {
 		p.learnRead(a, r)
 	} else if !writes {

@@ -131,6 +131,8 @@ func (p *Planner) also(a *access, t *table, m mode, wrote bool, domains []domain
 	b := p.slabs.access(access{group: a.group, cmd: a.cmd, table: t, mode: m, wrote: wrote, columns: allColumns, domains: domains, end: a.end})
 	b.sure = a.wrote && (m == share) == (t.schema != nil) // a parent, or the entry of a unique key
 	t.key(b)
-	b.gap = m == exclusive && !t.isUnique(b) && b.locksGaps(a.group.session, true)
+	if m == exclusive {
+		b.gap, b.scans = b.locksGaps(a.group.session, true)
+	}
 	p.keep(b)
 }

@@ -9,15 +9,15 @@ package order
 // maxGaps is how many accesses are looked at for gaps.
 const maxGaps = 128
 
-// locksGaps tells whether an access that locks rows locks gaps, too.
-func (a *access) locksGaps(m *member, found bool) bool {
-	if a.mode != exclusive && a.mode != share || a.inserts {
-		return false
+// locksGaps tells whether an access that locks rows locks gaps, too, or else looks
+// at rows between which others may come.
+func (a *access) locksGaps(m *member, found bool) (gap, scans bool) {
+	if a.mode != exclusive && a.mode != share || a.inserts || found && a.table.isUnique(a) {
+		return false, false
 	}
-	if l := m.effective(); l == readCommitted || l == readUncommitted {
-		return false
-	}
-	return !found || !a.table.isUnique(a)
+	l := m.effective()
+	scans = l == readCommitted || l == readUncommitted
+	return !scans, scans
 }
 
 // isUnique tells whether the access names one row by a whole unique key.
@@ -128,6 +128,29 @@ func (p *Planner) gaps(a *access) {
 				a.cmd.wait(last, Guessed, WriteWrite, false) // it was held up
 			}
 		})
+		t.scanned.latest(a, func(b *access) { p.passes(b, a) })
+	}
+	if a.scans {
+		t.inserted.latest(a, func(b *access) { p.passes(a, b) })
+	}
+}
+
+// passes keeps the recorded order of a command that looks at rows, and locks no
+// gaps between them, and a row that comes there while its transaction is open: it
+// would have waited for that row, had it met it.
+func (p *Planner) passes(scan, row *access) {
+	if scan.cmd.sent >= row.cmd.answered || row.cmd.step.Number != 0 || disjoint(scan.domains, row.domains) {
+		return
+	}
+	s, r := scan.last(), row.last()
+	switch {
+	case scan.cmd.answered <= row.cmd.sent:
+		row.cmd.wait(scan.cmd, Proven, ReadWrite, false)
+	case s != nil && s.sent < row.cmd.answered && s != scan.cmd, r == nil, r.sent < scan.cmd.answered:
+		// one was over before the other: what they lock tells
+	case row.inserts: // a row that moves may have been met at its old place
+		scan.cmd.guess(row.cmd, false, row.cmd.answered)
+		row.cmd.wait(scan.cmd, Guessed, ReadWrite, false)
 	}
 }
 

@@ -231,6 +231,7 @@ func (t *table) forget() {
 	t.all.forget()
 	t.inserted.forget()
 	t.locked.forget()
+	t.scanned.forget()
 	for i := range t.lenses {
 		l := &t.lenses[i]
 		l.loose.forget()

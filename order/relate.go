@@ -14,7 +14,7 @@ func (p *Planner) relate(a *access, old uint64) {
 	if a.group.number != 0 && !a.group.long {
 		return
 	}
-	if a.gap || a.enters {
+	if a.gap || a.enters || a.scans {
 		p.gaps(a)
 	}
 	if a.skips || a.mode != snapshot && a.table.skipping.len() > 0 {

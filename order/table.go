@@ -39,8 +39,9 @@ type table struct {
 	all    bucket
 	lenses []lens
 	// inserted are the accesses that bring rows to a place, locked those that lock
-	// gaps, skipping those that depend on what is locked.
-	inserted, locked, skipping list
+	// gaps, scanned those that look at rows and don't, skipping those that depend on
+	// what is locked.
+	inserted, locked, scanned, skipping list
 	// span is where the access lies that near was asked about last, for lists with
 	// spans.
 	span span
@@ -169,6 +170,9 @@ func (t *table) add(a *access) {
 	if a.gap {
 		t.locked.add(a)
 	}
+	if a.scans {
+		t.scanned.add(a)
+	}
 	if a.skips {
 		t.skipping.add(a)
 	}
@@ -270,6 +274,7 @@ func (t *table) sweep(old uint64) {
 	t.all.trim(old)
 	t.inserted.trim(old)
 	t.locked.trim(old)
+	t.scanned.trim(old)
 	t.skipping.trim(old)
 	for i := range t.lenses {
 		l := &t.lenses[i]

@@ -168,19 +168,49 @@ func (s *scheduler) holder(circle []*runner) (u, lock *runner) {
 // done again later, or else drops waits that are not proven. At the source the
 // command that is held up here had its lock first, so what is wrong is that the
 // other one has it, not that it waits. Its session does its transaction again when
-// what it waits for is over, and so after that command. The scheduler is locked.
+// what it waits for is over, and so after that command. A command that is held up
+// again after that may be on its way through a whole table: then all that wait for
+// it are undone, so that it does not meet them one by one. Where nothing can be
+// undone, and all is proven, the one that waits here goes first after a time: else
+// both would stand until the target gives up, again and again. The scheduler is
+// locked.
 func (s *scheduler) loosen(circle []*runner, u, lock *runner) {
 	s.r.stats.HeldUp.Add(1)
-	switch {
+	switch n := lock.at.n.Load(); {
 	case u.hold.yields:
-		u.hold.yields, u.hold.yield = false, true
-		u.wake()
-	case !u.hold.yield && (s.cut(circle, order.Guessed) || s.cut(circle, order.Inferred)):
+		s.undo(u)
+		if lock.at.helped == n {
+			s.undoBehind(lock)
+		}
+		lock.at.helped = n
+	case u.hold.yield:
+	case s.cut(circle, order.Guessed) || s.cut(circle, order.Inferred):
 		return
+	case !s.asking.unsure && s.isStuck(lock, patience):
+		s.part(u, circle[(slices.Index(circle, u)+1)%len(circle)])
+		u.hold.open = true
 	}
 	// Nothing more is to be done about this lock now.
 	list := s.asking.locks[lock]
 	s.asking.locks[lock] = slices.DeleteFunc(list, func(v *runner) bool { return v == u })
+}
+
+// undo has a runner that waits undo its transaction, to do it again later. The
+// scheduler is locked.
+func (s *scheduler) undo(u *runner) {
+	u.hold.yields, u.hold.yield = false, true
+	u.wake()
+}
+
+// undoBehind has all undo their transactions that wait, by way of others or not, for
+// a command that is held up. The scheduler is locked.
+func (s *scheduler) undoBehind(lock *runner) {
+	s.round++
+	for _, u := range s.waiters() {
+		if u.hold.yields && s.reaches(u, func(v *runner) bool { return v == lock }) {
+			s.undo(u)
+		}
+	}
 }
 
 // lockEdges are those of a runner whose command waits at the target.

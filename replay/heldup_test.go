@@ -3,6 +3,7 @@ package replay
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -116,4 +117,62 @@ func TestBlockersNotInTheWay(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestBlockersMany: a command that is held up once more after somebody was undone
+// for it is on its way through rows that others have too early. Then all that wait
+// for it are undone at once, not one at a time.
+func TestBlockersMany(t *testing.T) {
+	const n = 10
+	synctest.Test(t, func(t *testing.T) {
+		// Sessions 2..n have a row each and wait here for session 1, which wants all of
+		// these rows, one after the other.
+		l, k := newLineup(), newLocks()
+		f := &fake{do: func(c *session.Command, file File) (a Answer, err error) {
+			if string(c.SQL) != "update all" {
+				return k.do(c, file)
+			}
+			for id := range n - 1 {
+				row := *c
+				row.SQL = fmt.Appendf(nil, "update %d", id+2)
+				if a, err = k.do(&row, file); err != nil {
+					return a, err
+				}
+			}
+			return a, nil
+		}}
+		events := talk(1, 20*ms, ms, "begin", "update all", "commit")
+		l.trans(1, 1, 3)
+		for id := uint64(2); id <= n; id++ {
+			events = merge(events, talk(id, 1, ms, "begin", fmt.Sprintf("update %d", id), "update x", "commit"))
+			l.trans(id, 1, 4).wait(fmt.Sprintf("%d.3", id), "1.3", order.Proven).wait("1.2", fmt.Sprintf("%d.2", id), order.Guessed)
+		}
+		begin := time.Now()
+		_, stats, err := playOrdered(t, f, l, Options{Blockers: k.blockers, Pace: Pace{Speed: 1}}, events)
+		if d := time.Since(begin); err != nil || k.broken > 0 || d > DefaultStall {
+			t.Errorf("%v, %d timeouts, after %v", err, k.broken, d)
+		}
+		if stats.Undone.Load() != n-1 || stats.HeldUp.Load() != 2 {
+			t.Errorf("%d undone, %d held up", stats.Undone.Load(), stats.HeldUp.Load())
+		}
+	})
+}
+
+// TestBlockersFixed: where the transaction that has the lock too early can't be
+// undone, and all waits are proven, it goes first after a time: the target would
+// refuse the lock again and again.
+func TestBlockersFixed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLineup().wait("1.3", "2.2", order.Proven).wait("2.2", "1.2", order.Guessed)
+		k := newLocks()
+		begin := time.Now()
+		_, stats, err := playOrdered(t, &fake{do: k.do}, l, Options{Blockers: k.blockers, Pace: Pace{Speed: 1}},
+			merge(talk(1, 1, ms, "begin", "update a", "update b", "commit"), talk(2, 20*ms, ms, "update a", "update a", "commit")))
+		if d := time.Since(begin); err != nil || k.broken > 0 || d < patience*DefaultStall || d > 2*patience*DefaultStall {
+			t.Errorf("%v, %d timeouts, after %v", err, k.broken, d)
+		}
+		if stats.Dropped[order.Proven].Load() != 1 || stats.Undone.Load() != 0 {
+			t.Errorf("%d dropped, %d undone", stats.Dropped[order.Proven].Load(), stats.Undone.Load())
+		}
+	})
 }

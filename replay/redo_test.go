@@ -2,6 +2,8 @@ package replay
 
 import (
 	"context"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -78,6 +80,57 @@ func TestRedo(t *testing.T) {
 			}
 			if o := sink.orderOf(1, 2); c.redone > 0 && (o == nil || int64(o.Redone) != c.redone) {
 				t.Errorf("%s: %+v", c.why, o)
+			}
+		})
+	}
+}
+
+// TestRedoClosed: a prepared statement that is closed within a transaction is
+// closed when the transaction has ended: it may be needed once more. Clients that
+// prepare, execute and close each statement are many.
+func TestRedoClosed(t *testing.T) {
+	for _, c := range []struct {
+		fails, at int // how often, which command
+		lost      bool
+		want      string
+	}{
+		{0, 4, false, "1.1 1.2 1.4 1.5 1.3 1.6"},
+		{1, 4, false, "1.1 1.2 1.4 1.rollback 1.1 1.2 1.4 1.5 1.3 1.6"},
+		{1, 4, true, "1.1 1.2 1.4 1.6"}, // it went with the connection
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var log []string
+			left := c.fails
+			f := &fake{do: func(cmd *session.Command, _ File) (Answer, error) {
+				name := "1." + strconv.FormatUint(cmd.Seq, 10)
+				if cmd.Seq == 0 {
+					name = "1.rollback"
+				}
+				if log = append(log, name); int(cmd.Seq) == c.at && left > 0 {
+					left--
+					if c.lost {
+						return Answer{}, errSent
+					}
+					return refusal(cmd, errDeadlock), nil
+				}
+				if cmd.Seq > 0 && cmd.Seq < 5 && cmd.Kind.HasReply() {
+					return inTrans(cmd), nil
+				}
+				return Answer{}, nil
+			}}
+			events := talk(1, 1, ms, "begin", "execute a", "close a", "update b", "commit", "update c")
+			events = slices.Delete(events, 6, 7) // to close brings no reply
+			for i, k := range map[int]session.Kind{3: session.Execute, 5: session.CloseStatement} {
+				e := events[i].(*session.Command)
+				e.Kind, e.Statement = k, 7
+			}
+			sink, stats, err := playOrdered(t, f, newLineup().trans(1, 1, 5), Options{}, events)
+			got, skipped := strings.Join(log, " "), ""
+			if c.lost {
+				skipped = "3:failed to send 5:failed to send"
+			}
+			if err != nil || got != c.want || skips(sink) != skipped || stats.NotRedone.Load() != 0 {
+				t.Errorf("%s\nwant %s; skipped %s; %v", got, c.want, skips(sink), err)
 			}
 		})
 	}

@@ -294,7 +294,7 @@ func (u *runner) issue(r *ruled) (carried bool) {
 		u.skipRuled(r)
 		return false
 	}
-	if u.forced(r) {
+	if u.forced(r) || u.putOff(r) {
 		return false
 	}
 	for again := false; ; again = true {

@@ -38,6 +38,8 @@ type atTarget struct {
 	// Guarded by the scheduler's lock.
 	seen  uint64
 	ticks int
+	// helped is n when somebody was undone for it last.
+	helped uint64
 }
 
 // stall is what the scheduler knows of commands that are held up at the target.
@@ -185,26 +187,29 @@ func (s *scheduler) holders() (list []*runner) {
 	s.round++
 	all := s.stuck(morePatience)
 	for _, u := range s.waiters() {
-		if (u.hold.holds || all) && s.reaches(u) {
+		if (u.hold.holds || all) && s.reaches(u, s.isHeldUp) {
 			list = append(list, u)
 		}
 	}
 	return list
 }
 
-// reaches tells whether a runner waits for a command that is held up, or is the
-// one that sent it.
-func (s *scheduler) reaches(u *runner) bool {
+// isHeldUp tells whether a runner's command is held up at the target.
+func (s *scheduler) isHeldUp(u *runner) bool { return s.isStuck(u, 1) }
+
+// reaches tells whether a runner waits, by way of others or not, for one that has
+// sent what is looked for, or is such a one.
+func (s *scheduler) reaches(u *runner, sought func(*runner) bool) bool {
 	h := &u.hold
 	switch {
 	case h.step == nil:
-		return s.isStuck(u, 1)
+		return sought(u)
 	case h.seen == s.round:
 		return h.found == reaches
 	}
 	h.seen, h.found = s.round, deadEnd
 	for _, e := range s.edges(u) {
-		if s.reaches(e.to) {
+		if s.reaches(e.to, sought) {
 			h.found = reaches
 			return true
 		}
@@ -219,7 +224,7 @@ func (s *scheduler) ease(list []*runner, least order.Confidence) (done bool) {
 	for _, u := range list {
 		var ways []*runner
 		for _, e := range s.edges(u) {
-			if !s.reaches(e.to) {
+			if !s.reaches(e.to, s.isHeldUp) {
 				continue
 			}
 			if e.firm < least {
@@ -245,8 +250,7 @@ func (s *scheduler) ease(list []*runner, least order.Confidence) (done bool) {
 func (s *scheduler) yield(list []*runner) bool {
 	for _, u := range slices.Backward(list) {
 		if u.hold.yields {
-			u.hold.yields, u.hold.yield = false, true
-			u.wake()
+			s.undo(u)
 			return true
 		}
 	}

@@ -37,6 +37,8 @@ type transaction struct {
 type entry struct {
 	ruled ruled
 	sent  bool // it has an effect that ends with ROLLBACK
+	// late: it is to be sent once the transaction has ended.
+	late  bool
 	done  *session.Command
 	reply *session.Reply // nil: none
 }
@@ -91,6 +93,9 @@ func (u *runner) fix() {
 	for i := range t.list {
 		e := &t.list[i]
 		e.done.Order = e.ruled.order() // guesses may have been added
+		if e.late {
+			u.sendLate(e)
+		}
 		if t.redone > 0 {
 			o := session.Order{}
 			if e.done.Order != nil {
@@ -125,7 +130,7 @@ func (u *runner) tell(r *ruled, done *session.Command, reply *session.Reply, sen
 		}
 	} else {
 		size := eventCost + int64(len(r.command.Payload)) + costOf(reply)
-		t.list = append(t.list, entry{*r, sent && hasEffect(r.command.Kind), done, reply})
+		t.list = append(t.list, entry{*r, sent && hasEffect(r.command.Kind), !sent && done.Skipped == session.NotSkipped, done, reply})
 		t.size += size
 		if kept := u.r.kept.Add(size); len(t.list) >= maxEntries || t.size > maxEntryBytes || kept > u.r.window.limit || sent && !repeatable(r) {
 			u.fix()
@@ -134,6 +139,38 @@ func (u *runner) tell(r *ruled, done *session.Command, reply *session.Reply, sen
 	if step != nil && step.Ends {
 		u.flush()
 	}
+}
+
+// putOff keeps back the closing of a prepared statement until the transaction has
+// ended, which may have to be done again with it. It tells whether it did.
+func (u *runner) putOff(r *ruled) bool {
+	t, step, c := &u.tx, r.item.step, r.command
+	if c.Kind != session.CloseStatement || c.Statement == session.LastPrepared || step == nil || step.Ends || !t.open || t.fixed || u.conn == nil {
+		return false
+	}
+	u.r.scheduler.finish(step)
+	u.tell(r, u.outcome(r, &Answer{}), nil, false)
+	return true
+}
+
+// sendLate sends what was put off. An error will be the next command's, too.
+func (u *runner) sendLate(e *entry) {
+	c, a, err := e.ruled.command, Answer{}, error(nil)
+	u.memory.sent(c, e.ruled.verdict)
+	if u.conn != nil {
+		a, err = u.conn.Do(c, nil)
+	}
+	e.done.At, e.done.End = a.At, a.End
+	switch {
+	case u.conn == nil || err != nil:
+		e.done.Skipped = session.FailedSend
+	case a.Skip != session.NotSkipped:
+		e.done.Skipped = a.Skip
+	default:
+		u.r.stats.Sent.Add(1)
+		return
+	}
+	u.r.stats.Skipped[e.done.Skipped].Add(1)
 }
 
 // costOf is what a reply takes in memory, about.

@@ -224,6 +224,9 @@ func proof(cause compare.Cause, e *entry, of *first) (lines []string) {
 		if e.dropped > 0 {
 			lines = append(lines, fmt.Sprintf("it did not wait for %s that it was to wait for", plural(uint64(e.dropped), "command", "commands")))
 		}
+		if e.redone > 0 {
+			lines = append(lines, "its transaction was done again: it may have read what others committed meanwhile")
+		}
 		if !e.guessed() {
 			lines = append(lines, "guessed: the place of an earlier command of its transaction")
 		}

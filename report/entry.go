@@ -49,9 +49,9 @@ type entry struct {
 	lossy     bool
 	user      string
 	schema    string
-	// guesses and dropped are those of the run's Order (of two runs: of both).
-	guesses []session.Guess
-	dropped uint32
+	// guesses, dropped and redone are those of the run's Order (of two runs: of both).
+	guesses         []session.Guess
+	dropped, redone uint32
 
 	sides [2]half
 }
@@ -142,8 +142,9 @@ func (e *entry) about() compare.Statement {
 	return s
 }
 
-// guessed tells whether the entry's own place was guessed, or not kept.
-func (e *entry) guessed() bool { return len(e.guesses) > 0 || e.dropped > 0 }
+// guessed tells whether the entry's own place was guessed, or not kept: who does a
+// transaction again reads what was committed meanwhile.
+func (e *entry) guessed() bool { return len(e.guesses) > 0 || e.dropped > 0 || e.redone > 0 }
 
 // ages is a list of entries by age. The zero value is empty.
 type ages struct {

@@ -228,7 +228,7 @@ func (u *remarks) order(b *summary, r *Report) {
 	}
 	u.add("guessed_places", o.Guessed, "{command|commands} had a place next to those of other sessions that the recording does not prove. Differences that this can make have the cause \"order\"; they are the replay's doing as likely as the target's.")
 	u.add("dropped_waits", o.DroppedIn, "{command|commands} did not wait for all that {it was|they were} to wait for, so that the replay went on: {it|they} may have found other rows, and so may what reads {its|their} tables after {it|them}.")
-	u.add("redone_commands", o.RedoneIn, "{command is|commands are} of transactions that the target rolled back for locks, and that were begun anew. The last outcome was compared, but what was tried before may have used up ids.")
+	u.add("redone_commands", o.RedoneIn, "{command is|commands are} of transactions that the target rolled back for locks, and that were begun anew. The last outcome was compared, but what was tried before may have used up ids, and what was read may be newer: a difference that this can make has the cause \"order\".")
 	if o.Totals == nil {
 		return
 	}

@@ -18,9 +18,9 @@ import (
 )
 
 const (
-	// chaosRuns is how many replays TestReplayChaos makes by default (0: none, it is
-	// skipped), chaosEach how many of one recording at the most.
-	chaosRuns = 0
+	// chaosRuns is how many replays TestReplayChaos makes by default, half of them on
+	// each kind of server, chaosEach how many of one recording at the most.
+	chaosRuns = 4
 	chaosEach = 5
 	// wildOf is of how many recordings one of each kind of server is wild.
 	wildOf = 8
@@ -65,15 +65,16 @@ type chaosSummary struct {
 // replay, the machine stand still at random times. Every replay must end, and
 // leave the data that the source had.
 //
-// MYREPLAY_CHAOS is the number of replays (200: half an hour or more),
+// MYREPLAY_CHAOS is the number of replays (200: six minutes or more),
 // MYREPLAY_CHAOS_SEED the first seed, MYREPLAY_CHAOS_KEEP the folder for the
 // recordings of replays that failed, MYREPLAY_CHAOS_CAPTURE one of those, which
 // is replayed instead of new ones, with the pauses of MYREPLAY_CHAOS_SEED and those after.
 func TestReplayChaos(t *testing.T) {
 	runs, seed := chaosNumber(t, "MYREPLAY_CHAOS", chaosRuns), uint64(chaosNumber(t, "MYREPLAY_CHAOS_SEED", 1))
-	if runs == 0 {
-		t.Skip("takes minutes: MYREPLAY_CHAOS=200")
+	if testing.Short() || runs == 0 {
+		t.Skip("needs servers")
 	}
+	t.Logf("%d replays from seed %d on", runs, seed)
 	c := &chaos{t: t, keep: os.Getenv("MYREPLAY_CHAOS_KEEP"), sum: chaosSummary{causes: map[string]uint64{}}}
 	if c.keep == "" {
 		c.keep = filepath.Join(os.TempDir(), "myreplay-chaos")
