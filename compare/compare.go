@@ -220,6 +220,8 @@ func (c *comparison) rows(a, b *session.Result) {
 	case a.Digest.Ordered == b.Digest.Ordered && a.Digest.Unordered == b.Digest.Unordered:
 	case a.Digest.Unordered == b.Digest.Unordered:
 		c.order()
+	case onlyMade(a, b):
+		c.found(RowData, Generated, true)
 	case c.about.OpenLimit && !c.about.Generated:
 		c.found(RowData, OrderUnknown, true)
 	default:

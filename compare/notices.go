@@ -12,7 +12,7 @@ import (
 func Counting(changes []session.Change) (list []session.Change) {
 	for _, c := range changes {
 		switch c.Kind {
-		case session.DocumentIDs, session.RowsFound, session.RowsMatched, session.WarningNotice:
+		case session.DocumentIDs, session.RowsFound, session.RowsMatched, session.WarningNotice, session.MadeValues:
 			list = append(list, c)
 		}
 	}

@@ -47,6 +47,7 @@ type Builder struct {
 	code    classic.Code
 	columns *session.Columns // of the rows that come
 	digest  digester
+	maker   maker
 	defs    definitions
 	info    string // the last OK's, to share equal ones
 
@@ -66,6 +67,7 @@ func (b *Builder) Begin(id, seq uint64, code classic.Code, statement uint32) {
 	b.reply = b.slab.reply()
 	b.reply.ID, b.reply.Seq = id, seq
 	b.code, b.stmt = code, statement
+	b.maker.begin()
 	b.columns = nil
 	b.result = nil
 	if code == classic.ComStmtFetch {
@@ -241,12 +243,23 @@ func (b *Builder) row(f *classic.Frame) {
 			r.Keyed = append(r.Keyed, k)
 		}
 	}
+	if whole && b.digest.made != 0 && b.digest.anyMade(f.Payload) {
+		b.noteMade(f.Payload, hash)
+	}
 	if o := b.options.Keep; (o < 0 || len(r.Kept) < o) && whole && b.reply.Bytes < maxKept {
 		r.Kept = append(r.Kept, b.slab.Copy(f.Payload))
 	}
 }
 
-func (b *Builder) endRows() { b.result.Digest = b.digest.sum() }
+func (b *Builder) endRows() {
+	b.result.Digest = b.digest.sum()
+	if b.digest.made == 0 {
+		return
+	}
+	if c, ok := b.maker.change(); ok {
+		b.result.Changes = append(b.result.Changes, c)
+	}
+}
 
 func (b *Builder) rowsEnd(o *classic.OK) {
 	if b.code == classic.ComFieldList {
@@ -270,9 +283,10 @@ type digester struct {
 	seed    uint64
 	binary  bool
 	columns []session.Column
-	known   bool  // the columns are known
-	widen   bool  // some column is an integer of less than 8 bytes
-	keys    []int // indexes of the key columns
+	known   bool   // the columns are known
+	made    uint64 // bits of columns that may hold a value which the server makes up
+	widen   bool   // some column is an integer of less than 8 bytes
+	keys    []int  // indexes of the key columns
 	sumUp   session.Digest
 	scratch []byte // a row in its canonical form, or its keys
 	text    []byte // a binary row as text
@@ -288,6 +302,9 @@ func (d *digester) begin(seed uint64, binary bool, c *session.Columns) {
 		col := &d.columns[i]
 		if t := classic.Type(col.Type); t.IsInteger() && t != classic.TypeLongLong {
 			d.widen = binary
+		}
+		if i < maxMadeColumns && mayBeMade(col) {
+			d.made |= 1 << i
 		}
 		if col.Flags&classic.FlagPrimaryKey != 0 {
 			d.keys = append(d.keys, i)

@@ -2,6 +2,7 @@ package outcome
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/zeebo/xxh3"
 
@@ -19,6 +20,8 @@ const maxInterned = 4096
 type Interner struct {
 	mu   sync.RWMutex
 	sets map[uint64]*session.Columns
+	// since is when what servers make up begins to count; 0: with the first reply.
+	since atomic.Int64
 }
 
 // NewInterner returns an empty Interner.

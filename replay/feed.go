@@ -57,6 +57,9 @@ type fed struct {
 	// mute: it is filtered out, but keeps its place in the order.
 	mute   bool
 	pinner *pinner
+	// told is the number of the command that was handed on with its recorded reply;
+	// 0: none.
+	told uint64
 	// pending is a command with a step that waits for its recorded reply; its event
 	// is nil when there is none.
 	pending item
@@ -286,7 +289,8 @@ func (f *Feed) reply(s *fed, e *session.Reply) {
 		s.half = !s.x && isIn(e)
 		return
 	}
-	if e.Prepared == nil && s.change != e.Seq && !(s.x && tells(e)) && !s.severed() {
+	made := f.r.options.Values && !s.x && s.told != e.Seq && e.HasMade()
+	if e.Prepared == nil && s.change != e.Seq && !(s.x && tells(e)) && !s.severed() && !made {
 		return
 	}
 	i := item{event: e, due: f.schedule.live.of(e.Last), cost: eventCost}

@@ -19,6 +19,9 @@ type Pin struct {
 	// Quiet: nothing is to be sent ahead of the command, which reads what the one
 	// before it left, or makes up nothing.
 	Quiet bool
+	// Recorded is the recorded reply, where that notes values which the source made
+	// up (Options.Values) and is known before the command is sent; else nil.
+	Recorded *session.Reply
 }
 
 // Pinner is a Conn that can have its server take given values for those that it

@@ -91,7 +91,7 @@ func (b *batch) takes(i *item) bool {
 		}
 		return due && b.late && joins(e.Kind) && len(b.u.list) < maxCaught && b.bytes+len(e.Payload) <= maxCaughtBytes
 	case *session.Reply:
-		return b.late && b.u.start.Protocol != session.X && e.Prepared == nil && e.Seq >= b.u.list[0].command.Seq
+		return b.late && b.u.start.Protocol != session.X && e.Prepared == nil && e.Seq >= b.u.list[0].command.Seq && !(b.u.r.options.Values && e.HasMade())
 	}
 	return false
 }

@@ -179,7 +179,7 @@ func (u *runner) dial() bool {
 			if r.scheduler != nil {
 				u.live.Store(uint64(conn.Start().ConnectionID))
 			}
-			if r.options.Pins != nil {
+			if r.options.Pins != nil || r.options.Values {
 				u.pinner, _ = conn.(Pinner)
 			}
 			r.stats.Connected.Add(1)

@@ -44,7 +44,8 @@ type Conn interface {
 	// Do sends a command and reads its whole reply. An error means that the
 	// connection is lost; Reply may hold what was seen of the reply.
 	Do(*session.Command, File) (Answer, error)
-	// Learn is told the recorded reply to a Prepare or ChangeUser, and of the X
+	// Learn is told the recorded reply to a Prepare or ChangeUser, with
+	// Options.Values to what brought values that the source made up, and of the X
 	// Protocol to all that brought no rows, after its Do.
 	Learn(*session.Reply)
 	// Skipped is told of a command that is not sent, and why.
@@ -146,6 +147,10 @@ type Options struct {
 	// on connections that are Pinners. nil: none. Ids can be taken only with an Order:
 	// without one the recorded reply is not known in time.
 	Pins *Pins
+	// Values: recorded replies that note values which the source made up are told to
+	// the connections: with the command (Pin.Recorded) where it waits for its reply,
+	// else behind it (Conn.Learn).
+	Values bool
 	// Order keeps the order between the sessions of one pass, with one copy. nil:
 	// each session keeps its own order, nothing more. It is called by the goroutine
 	// that calls Feed, or Run.

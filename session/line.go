@@ -125,6 +125,10 @@ func (r *Result) line() string {
 	}
 	s = join(s, text("info", r.Info))
 	for _, c := range r.Changes {
+		if c.Kind == MadeValues {
+			s = join(s, fmt.Sprintf("made=%d", len(r.MadeRows())))
+			continue
+		}
 		s = join(s, fmt.Sprintf("change:%d%s=%s", c.Kind, c.Name, c.Value))
 	}
 	if r.Error != nil {

@@ -157,6 +157,9 @@ const (
 	TransactionEnd ChangeKind = 36
 	// OtherNotice is any other; Name is its type.
 	OtherNotice ChangeKind = 37
+	// MadeValues is no change: it is what a recorder notes of values in the result's
+	// rows that the server made up (Result.MadeRows).
+	MadeValues ChangeKind = 38
 )
 
 // Reason tells why a Gap or an End is there.

@@ -28,6 +28,7 @@ type sending struct {
 	m      message // without its payload
 	begin  int     // where its bytes begin and end in the batch
 	end    int
+	told   *session.Reply // the recorded reply, where it notes made-up values
 }
 
 // DoAll sends commands as a client does that does not wait for the replies, and
@@ -130,6 +131,7 @@ func (c *Conn) gather(list []*session.Command, answers []Answer) (n int, out []b
 			answers[i].Skip = why
 			continue
 		}
+		c.mapValues(cmd, &m)
 		if room > cap(out) && c.big == nil {
 			c.grow()
 			out = append(c.big[:0], out...)
@@ -140,6 +142,9 @@ func (c *Conn) gather(list []*session.Command, answers []Answer) (n int, out []b
 		}
 		if err == nil {
 			out, err = c.lay(out, cmd, &m, &answers[i])
+		}
+		if pin.Recorded != nil && err == nil {
+			c.batch[len(c.batch)-1].told = pin.Recorded
 		}
 		if err != nil {
 			return i, out, err
@@ -164,7 +169,7 @@ func (c *Conn) lay(out []byte, cmd *session.Command, m *message, a *Answer) ([]b
 	if cap(c.scratch) > smallBuffer {
 		c.scratch = nil
 	}
-	c.batch = append(c.batch, sending{cmd, a, *m, begin, len(out)})
+	c.batch = append(c.batch, sending{cmd, a, *m, begin, len(out), nil})
 	return out, nil
 }
 
@@ -295,6 +300,7 @@ func (c *Conn) replies(sent, replies int) (next int, err error) {
 		}
 		c.done(b.cmd, &b.m, r)
 		c.pinDone(b.cmd, r)
+		c.replied(r, b.told)
 	}
 	return len(c.batch), nil
 }

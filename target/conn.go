@@ -31,6 +31,12 @@ type Conn struct {
 	source  statements
 	changed changed
 	batch   []sending // on their way
+
+	made      []madeReply // waiting for the recorded reply
+	madeCells int         // in them
+	// ownTimes are the times that the target made up in its replies here, by the
+	// recorded ones' hashes.
+	ownTimes map[uint64]outcome.Micros
 }
 
 func newConn(ctx context.Context, s *Server, start *session.Start) *Conn {

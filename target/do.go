@@ -79,6 +79,7 @@ func (c *Conn) do(cmd *session.Command, file File) (Answer, error) {
 	if why != session.NotSkipped {
 		return Answer{Skip: why}, nil
 	}
+	c.mapValues(cmd, &m)
 	if m.st != nil && m.st.stale {
 		if err := c.resetStale(m.st); err != nil {
 			return Answer{}, err
@@ -92,6 +93,7 @@ func (c *Conn) do(cmd *session.Command, file File) (Answer, error) {
 	if err == nil {
 		c.done(cmd, &m, a.Reply)
 		c.pins.used(a.Reply)
+		c.replied(a.Reply, pin.Recorded)
 	}
 	c.shrink()
 	return a, err

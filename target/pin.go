@@ -20,6 +20,10 @@ type Pin struct {
 	// before it left (ROW_COUNT, warnings), which a SET would reset, or surely makes
 	// no row.
 	Quiet bool
+	// Recorded is the recorded reply, where that notes values which the source made up
+	// (session.MadeRow) and is known before the command is sent; else nil: Learn may
+	// tell it.
+	Recorded *session.Reply
 }
 
 // Pin says what to pin for the commands of the next Do or DoAll, in their order;

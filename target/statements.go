@@ -156,9 +156,11 @@ func (s *statements) drop(id uint32) {
 // Learn takes the recorded reply to a Prepare or a ChangeUser, after its Do or
 // Skipped. The first tells by which id the session's later commands name what
 // the Prepare became on the target; the second, whether the session is still who
-// it was. Replies to other commands are passed over.
+// it was. Of replies to other commands it takes what they note of values that the
+// source made up.
 func (c *Conn) Learn(r *session.Reply) {
 	c.changed.learn(r)
+	c.learnMade(r)
 	if len(c.source.pending) == 0 {
 		return
 	}

@@ -59,6 +59,12 @@ type Stats struct {
 	// use it.
 	PinnedIDs, PinnedTimes, PinsRefused, IDsLeft uint64
 	PinError                                     string
+	// ValuesPaired counts values that both servers made up for the same place,
+	// ValuesMapped how often commands had one and were sent with the target's.
+	// ValuesLate counts those that were sent as recorded, because only later the
+	// target's was known, ValuesUnpaired those whose counterpart was another's
+	// already, ValuesForgotten those given up because there were too many.
+	ValuesPaired, ValuesMapped, ValuesLate, ValuesUnpaired, ValuesForgotten uint64
 	// KeysFetched counts how often the server sent its RSA key.
 	KeysFetched uint64
 
@@ -76,7 +82,8 @@ type Stats struct {
 type counters struct {
 	logins, attributes, collations, notOffered, missing, uncompressed, noSchema, filesRefused, filesIncomplete,
 	reconnects, killQueries, paramsDiffer, closed, cursors, mapped, unpaired, forgotten, paired,
-	restored, refused, unknown, pinnedIDs, pinnedTimes, pinsRefused, idsLeft atomic.Uint64
+	restored, refused, unknown, pinnedIDs, pinnedTimes, pinsRefused, idsLeft,
+	valuesPaired, valuesMapped, valuesLate, valuesUnpaired, valuesForgotten atomic.Uint64
 	stateError, pinError atomic.Pointer[session.Error]
 }
 
@@ -107,6 +114,11 @@ func (s *Server) Stats() Stats {
 		PinsRefused:       c.pinsRefused.Load(),
 		IDsLeft:           c.idsLeft.Load(),
 		PinError:          errorText(&c.pinError),
+		ValuesPaired:      c.valuesPaired.Load(),
+		ValuesMapped:      c.valuesMapped.Load(),
+		ValuesLate:        c.valuesLate.Load(),
+		ValuesUnpaired:    c.valuesUnpaired.Load(),
+		ValuesForgotten:   c.valuesForgotten.Load(),
 		KeysFetched:       s.key.fetched(),
 		DocumentIDs:       c.paired.Load(),
 		Mapped:            c.mapped.Load(),

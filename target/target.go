@@ -39,6 +39,9 @@ type Options struct {
 	// and CHANGE_USER. A name that is not in it stays as it is. Names within
 	// statements are not touched.
 	Schemas map[string]string
+	// Values: where a UUID or the microseconds of a time that the source made up come
+	// back in a command, the target's own are sent (Pin.Recorded, Conn.Learn).
+	Values bool
 	// ConnectTimeout limits dialling and logging in. 0: DefaultConnectTimeout.
 	ConnectTimeout time.Duration
 	// ReplyTimeout limits how long a reply may take, from when its command was
@@ -82,6 +85,8 @@ type Server struct {
 	threads atomic.Int64 // connections that keep one
 
 	documents documentIDs
+	values    madeValues
+	times     madeTimes
 
 	mu    sync.Mutex
 	conns map[*link]struct{}
@@ -107,6 +112,7 @@ func New(u *URL, o Options) (*Server, error) {
 	s := &Server{url: *u, options: o, columns: outcome.NewInterner(), began: time.Now(),
 		conns: map[*link]struct{}{}, live: map[recordedConn]*link{}}
 	s.epoch = s.began.UnixNano()
+	s.columns.Since(s.epoch)
 	s.SetUsers(o.Users)
 	s.slabs.New = func() any { return new(outcome.Slab) }
 	s.buffers.New = func() any { return new([bigBuffer]byte) }

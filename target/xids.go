@@ -5,8 +5,6 @@ import (
 	"encoding/hex"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 
 	"myreplay/session"
 )
@@ -15,8 +13,6 @@ const (
 	// idDigits is how many hex digits the id of a document has that a server
 	// generates.
 	idDigits = 28
-	// maxDocumentIDs is how many ids are known at once; the oldest are given up.
-	maxDocumentIDs = 1 << 20
 	// maxMade is how many replies with generated ids wait for the recorded ones on
 	// one connection, and maxMadeBytes how many bytes of ids.
 	maxMade      = 1 << 10
@@ -26,60 +22,10 @@ const (
 // documentID is an id that a server generated for a document.
 type documentID [idDigits / 2]byte
 
-// recordedID is an id of the recording. Each copy of a session makes documents
-// of its own.
-type recordedID struct {
-	copy uint32
-	id   documentID
-}
-
-// documentIDs tells which ids of the target stand for which of the recording.
-// The zero documentIDs is empty.
+// documentIDs tells which ids of the target stand for which of the recording. The
+// zero documentIDs is empty.
 type documentIDs struct {
-	some     atomic.Bool // there is any
-	mu       sync.RWMutex
-	live     map[recordedID]documentID
-	recorded map[documentID]documentID
-	order    []recordedID // the keys of live as they came; a ring once it is full
-	oldest   int          // in order, once it is full
-	limit    int          // for tests; 0: maxDocumentIDs
-}
-
-// add takes a pair, and tells whether another was given up for it.
-func (d *documentIDs) add(copy uint32, recorded, live documentID) (gaveUp bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.live == nil {
-		d.live, d.recorded = map[recordedID]documentID{}, map[documentID]documentID{}
-		d.some.Store(true)
-	}
-	key := recordedID{copy, recorded}
-	if old, again := d.live[key]; again {
-		delete(d.recorded, old)
-	} else {
-		gaveUp = d.enter(key)
-	}
-	d.live[key], d.recorded[live] = live, recorded
-	return gaveUp
-}
-
-// enter puts a key into the order, in place of the oldest when there are too
-// many.
-func (d *documentIDs) enter(key recordedID) (gaveUp bool) {
-	limit := d.limit
-	if limit == 0 {
-		limit = maxDocumentIDs
-	}
-	if len(d.order) < limit {
-		d.order = append(d.order, key)
-		return false
-	}
-	old := d.order[d.oldest]
-	delete(d.recorded, d.live[old])
-	delete(d.live, old)
-	d.order[d.oldest] = key
-	d.oldest = (d.oldest + 1) % limit
-	return true
+	idTable[documentID, documentID]
 }
 
 // toLive returns a payload with the target's ids in place of those of the
@@ -92,7 +38,7 @@ func (d *documentIDs) toLive(copy uint32, payload []byte) (out []byte, replaced 
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	eachID(payload, func(at int, id documentID) {
-		live, ok := d.live[recordedID{copy, id}]
+		live, ok := d.live[recordedID[documentID]{copy, id}]
 		if !ok {
 			return
 		}

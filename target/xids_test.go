@@ -21,7 +21,7 @@ func id(n int) documentID {
 
 // Only so many pairs are known: the oldest are given up.
 func TestDocumentIDsLimit(t *testing.T) {
-	d := documentIDs{limit: 3}
+	d := documentIDs{idTable[documentID, documentID]{limit: 3}}
 	gaveUp := 0
 	for i := range 10 {
 		if d.add(0, id(i), id(100+i)) {

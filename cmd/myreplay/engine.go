@@ -133,6 +133,7 @@ func (a *engineArgs) open(c *cobra.Command, to routes, s settings, t *targetArgs
 	if a.client != nil {
 		t.dial = a.client.to
 	}
+	t.values = s.Values
 	if err := to.open(t, outcome.Options{Seed: s.Seed, Keep: s.Keep}, 0, passwordPrompt()); err != nil {
 		return nil, err
 	}

@@ -100,10 +100,10 @@ func TestMirrorOrderFlags(t *testing.T) {
 		}
 	}
 	a := liveOrderArgs{order: "row", window: time.Minute}
-	if o := a.decided(true); o != (liveOrder{"row", time.Minute, true, true}) {
+	if o := a.decided(true); o != (liveOrder{"row", time.Minute, true, true, true}) {
 		t.Errorf("%+v", o)
 	}
-	if o := a.decided(false); o != (liveOrder{"none", time.Minute, false, false}) {
+	if o := a.decided(false); o != (liveOrder{"none", time.Minute, false, false, false}) {
 		t.Errorf("%+v", o)
 	}
 }

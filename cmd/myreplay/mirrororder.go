@@ -24,12 +24,12 @@ func (a *liveOrderArgs) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&a.order, "order", "none", "order between sessions: none, or row: what touches the same rows keeps the source's order (with --writes)")
 	f.DurationVar(&a.window, "window", order.DefaultLiveWindow, "with --order row: how long a write waits for the source's reply, which tells its place; then it is guessed")
-	f.StringVar(&a.pin, "pin", "", "values that the target is to make up as the source did: ids,time or none (default: ids,time with --order row, else none)")
+	f.StringVar(&a.pin, "pin", "", "values that the target is to make up as the source did: ids,time, values that it makes up and later commands name are mapped: values, or none (default: ids,time,values with --order row, else none)")
 }
 
 // check refuses what does not go together. targets is how many sources have one.
 func (a *liveOrderArgs) check(readOnly bool, copies, targets int) error {
-	ids, _, err := parsePins(a.pin)
+	p, err := parsePins(a.pin)
 	switch {
 	case err != nil:
 		return err
@@ -37,7 +37,7 @@ func (a *liveOrderArgs) check(readOnly bool, copies, targets int) error {
 		return fmt.Errorf("--order %s: a mirror has none and row", a.order)
 	case a.window <= 0:
 		return fmt.Errorf("--window %s: it must be more than nothing", a.window)
-	case a.order == "none" && ids:
+	case a.order == "none" && p.ids:
 		return errors.New("--pin ids: the source's ids are known in time with --order row only")
 	case a.order == "none":
 		return nil
@@ -57,6 +57,7 @@ type liveOrder struct {
 	Wait    time.Duration `json:"order_window,omitempty"`
 	PinIDs  bool          `json:"pin_ids,omitempty"`
 	PinTime bool          `json:"pin_time,omitempty"`
+	Values  bool          `json:"map_values,omitempty"`
 }
 
 // decided returns what the flags say: they were checked.
@@ -67,16 +68,17 @@ func (a *liveOrderArgs) decided(writes bool) liveOrder {
 	}
 	pin := a.pin
 	if pin == "" && o.Order == "row" {
-		pin = "ids,time"
+		pin = "ids,time,values"
 	}
-	o.PinIDs, o.PinTime, _ = parsePins(pin)
-	o.PinIDs = o.PinIDs && o.Order == "row"
+	p, _ := parsePins(pin)
+	o.PinIDs, o.PinTime, o.Values = p.ids && o.Order == "row", p.times, p.values
 	return o
 }
 
 // apply readies a live replay. It asks the target for its tables.
 func (s *liveOrder) apply(c *cobra.Command, to routes, t *targetArgs, o *replay.Options) (*faithful, error) {
 	f := &faithful{}
+	o.Values = s.Values
 	if s.Order != "row" {
 		if s.PinTime {
 			o.Pins = replay.NewPins(false, true, nil)

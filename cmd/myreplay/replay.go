@@ -122,7 +122,7 @@ func (a *replayArgs) options() (replay.Options, error) {
 	if _, err := a.mode(); err != nil {
 		return o, err
 	}
-	if _, _, err := a.pins(); err != nil {
+	if _, err := a.pins(); err != nil {
 		return o, err
 	}
 	if a.match != "" {
@@ -227,6 +227,11 @@ func (a *replayArgs) pass(c *cobra.Command, path string, urls []*target.URL, run
 	if a.speed == 0 { // max: no timers to be in time for
 		threads = maxThreads
 	}
+	p, err := a.pins()
+	if err != nil {
+		return err
+	}
+	a.values = p.values
 	server, err := a.target(urls, outcome.Options{Seed: meta.Seed, Keep: int(a.keep)}, threads, a.prompt)
 	if err != nil {
 		return err

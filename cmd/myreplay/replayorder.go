@@ -46,7 +46,7 @@ type orderArgs struct {
 func (a *orderArgs) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&a.order, "order", "", "order between sessions: none, commit, table or row (default: row with --writes, else none)")
-	f.StringVar(&a.pin, "pin", "", "values that the target is to make up as the source did: ids,time or none (default: ids,time with --writes)")
+	f.StringVar(&a.pin, "pin", "", "values that the target is to make up as the source did: ids,time, values that it makes up and later commands name are mapped: values, or none (default: ids,time,values with --writes)")
 	f.StringVar(&a.schema, "schema", "", "tables, keys and foreign keys from `FILE` (schema.json of a capture made with --source) instead of the target's")
 	f.DurationVar(&a.stall, "stall", replay.DefaultStall, "how long a command may be at the target beyond its recorded time before a session that holds its lock is sought")
 	f.StringVar(&a.halves, "open-transactions", "skip", "transactions that were open before the recording of their session began: skip, or replay what was seen of them")
@@ -81,31 +81,37 @@ func (a *replayArgs) mode() (order.Mode, error) {
 }
 
 // pins returns which values are pinned.
-func (a *replayArgs) pins() (ids, times bool, err error) {
+func (a *replayArgs) pins() (pinWords, error) {
 	list := a.pin
 	if list == "" {
 		list = "none"
 		if a.writes {
-			list = "ids,time"
+			list = "ids,time,values"
 		}
 	}
 	return parsePins(list)
 }
 
+// pinWords says what becomes of values that a server makes up: ids and times are set,
+// other values are mapped.
+type pinWords struct{ ids, times, values bool }
+
 // parsePins reads the words of --pin.
-func parsePins(list string) (ids, times bool, err error) {
+func parsePins(list string) (p pinWords, err error) {
 	for _, word := range strings.Split(list, ",") {
 		switch strings.TrimSpace(word) {
 		case "ids":
-			ids = true
+			p.ids = true
 		case "time":
-			times = true
+			p.times = true
+		case "values":
+			p.values = true
 		case "none", "":
 		default:
-			return false, false, fmt.Errorf("--pin %s: there are ids, time and none", word)
+			return pinWords{}, fmt.Errorf("--pin %s: there are ids, time, values and none", word)
 		}
 	}
-	return ids, times, nil
+	return p, nil
 }
 
 // faithful is what a pass needs to keep order and values.
@@ -146,8 +152,8 @@ func (a *replayArgs) faithful(c *cobra.Command, path string, urls []*target.URL)
 		return nil, errors.New("--refine and --check compare with a capture: myreplay capture -r FILE -o DIR makes one of packet files")
 	}
 	f := &faithful{mode: m, capture: meta.Of}
-	ids, _, err := a.pins()
-	if err != nil || m == order.None && !ids {
+	p, err := a.pins()
+	if err != nil || m == order.None && !p.ids {
 		return f, err
 	}
 	var why error
@@ -269,12 +275,12 @@ func beside(path, name string) string {
 
 // apply readies a pass.
 func (f *faithful) apply(a *replayArgs, meta *capfile.Meta, o *replay.Options) error {
-	ids, times, err := a.pins()
+	p, err := a.pins()
 	if err != nil {
 		return err
 	}
-	if ids || times {
-		o.Pins = replay.NewPins(ids, times, f.schema)
+	if o.Values = p.values; p.ids || p.times {
+		o.Pins = replay.NewPins(p.ids, p.times, f.schema)
 	}
 	if f.mode == order.None {
 		return nil

@@ -105,6 +105,10 @@ func targetRemarks(out io.Writer, s target.Stats, schema string) {
 	remark(out, s.DocumentIDs, count(s.DocumentIDs, "document")+" got an _id from the target; later messages named them "+count(s.Mapped, "time"))
 	remark(out, s.IDsUnpaired, count(s.IDsUnpaired, "_id")+" that one server made and the other did not")
 	remark(out, s.IDsForgotten, count(s.IDsForgotten, "_id")+" given up because there were too many")
+	remark(out, s.ValuesMapped, count(s.ValuesMapped, "value")+" mapped: the source had made them up, and the target others in their place")
+	remark(out, s.ValuesLate, count(s.ValuesLate, "value")+" sent as recorded, because the target's own was known only later")
+	remark(out, s.ValuesUnpaired, count(s.ValuesUnpaired, "value")+" made up by the source for which the target had another's: not mapped")
+	remark(out, s.ValuesForgotten, count(s.ValuesForgotten, "value")+" given up because there were too many")
 	remark(out, s.ParamsDiffer, count(s.ParamsDiffer, "prepared statement")+" with another number of parameters on the target: executions skipped")
 }
 

@@ -28,6 +28,8 @@ type targetArgs struct {
 	// dial, when not nil, returns what connects to a target instead of the net
 	// package.
 	dial func(*target.URL) func(context.Context, *session.Start) (net.Conn, error)
+	// values: those that the source made up are mapped (--pin values).
+	values bool
 }
 
 func (a *targetArgs) flags(c *cobra.Command) {
@@ -52,7 +54,7 @@ func (a *targetArgs) server(u *target.URL, o outcome.Options, threads int, promp
 		return nil, err
 	}
 	to := target.Options{Outcome: o, Users: users, Schemas: a.schemas,
-		ConnectTimeout: a.connectTimeout, ReplyTimeout: a.replyTimeout, Threads: threads}
+		ConnectTimeout: a.connectTimeout, ReplyTimeout: a.replyTimeout, Threads: threads, Values: a.values}
 	if a.dial != nil && u.Network == "tcp" {
 		to.Dial = a.dial(u)
 	}
