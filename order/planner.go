@@ -39,6 +39,11 @@ type Planner struct {
 	lists   []*list
 	beside  []*list // scratch, as lists
 	slabs   slabs
+	room    waitRoom
+	// hid is how snapshots stand to the transaction that is being placed, saw how
+	// others do to its snapshot.
+	hid, saw settlement
+	looks    bool // nothing is passed over: what that would change, tests tell
 	// barrier is the latest command that all wait for that come after it.
 	barrier *command
 	// enders are the groups whose end was sent and not answered.
