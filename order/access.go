@@ -100,9 +100,11 @@ func (a *access) locks(b *access) bool {
 type list struct {
 	items []*access
 	head  int
-	// spans, where they are kept, hold for each item between which values its rows
-	// are in the last column of a lens: most can be passed over without a look.
+	// spans and marks, where they are kept, tell of each item between which values its
+	// rows are in the last column of a lens, and what else lets most be passed over
+	// without a look.
 	spans []span
+	marks []mark
 }
 
 // span is a range of values, both ends included.
@@ -112,21 +114,24 @@ type span struct{ lo, hi int64 }
 var anywhere = span{-1 << 63, 1<<63 - 1}
 
 func (l *list) add(a *access) {
-	if l.head > 32 && l.head > len(l.items)/2 {
+	if n := len(l.items); n == cap(l.items) && l.head > n/2 {
 		n := copy(l.items, l.items[l.head:])
 		clear(l.items[n:])
-		if l.spans != nil {
+		if l.marks != nil {
 			l.spans = l.spans[:copy(l.spans, l.spans[l.head:])]
+			l.marks = l.marks[:copy(l.marks, l.marks[l.head:])]
 		}
 		l.items, l.head = l.items[:n], 0
 	}
 	l.items = append(l.items, a)
 }
 
-// addSpan adds an access whose rows lie in a span. All of a list are added so.
-func (l *list) addSpan(a *access, s span) {
+// addMarked adds an access with its span and mark. All of a list are added so, or
+// none.
+func (l *list) addMarked(a *access, s span, m *mark) {
 	l.add(a)
 	l.spans = append(l.spans, s)
+	l.marks = append(l.marks, *m)
 }
 
 func (l *list) len() int { return len(l.items) - l.head }
@@ -151,11 +156,11 @@ func (b *bucket) add(a *access) {
 	}
 }
 
-func (b *bucket) addSpan(a *access, s span) {
+func (b *bucket) addMarked(a *access, s span, m *mark) {
 	if a.mode == snapshot {
-		b.reads.addSpan(a, s)
+		b.reads.addMarked(a, s, m)
 	} else {
-		b.locks.addSpan(a, s)
+		b.locks.addMarked(a, s, m)
 	}
 }
 

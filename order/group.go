@@ -16,14 +16,16 @@ type command struct {
 	// under way.
 	sent, answered int64
 	what           effect
-	guesses        []guess
+	// waits are those of its step, until that is finished.
+	waits   []pendingWait
+	guesses []guess
 	// after and before are bounds of its snapshot's point, once bounded is set.
 	after, before int64
 	bounded       bool
 	// takes is how long such a command took at least.
 	takes int64
-	// barrier: all wait for it.
-	barrier bool
+	// barrier: all wait for it. finished: its step is handed on, or will be as it is.
+	barrier, finished bool
 	// snaps: it takes a snapshot.
 	snaps bool
 	// noted: what it does to rows is.

@@ -13,6 +13,46 @@ type lens struct {
 	buckets map[uint64]*bucket
 	// loose has those accesses whose columns have no such values.
 	loose bucket
+	// spare are buckets that are empty again.
+	spare []*bucket
+}
+
+const (
+	// maxSpareBuckets is how many spare buckets are kept.
+	maxSpareBuckets = 4096
+	// maxSpareBucket is for how many accesses one of them may have room.
+	maxSpareBucket = 64
+)
+
+// drop gives up an empty bucket.
+func (l *lens) drop(cell uint64, b *bucket) {
+	delete(l.buckets, cell)
+	if len(l.spare) < maxSpareBuckets && b.locks.empty() && b.reads.empty() {
+		l.spare = append(l.spare, b)
+	}
+}
+
+// empty readies a list that has no items for use again; false: it is too large.
+func (l *list) empty() bool {
+	clear(l.items)
+	l.items, l.head, l.spans, l.marks = l.items[:0], 0, l.spans[:0], l.marks[:0]
+	return cap(l.items) <= maxSpareBucket
+}
+
+// bucket returns the bucket of a cell, which it makes when there is none.
+func (l *lens) bucket(cell uint64) *bucket {
+	b := l.buckets[cell]
+	if b != nil {
+		return b
+	}
+	if n := len(l.spare); n > 0 {
+		b = l.spare[n-1]
+		l.spare = l.spare[:n-1]
+	} else {
+		b = &bucket{}
+	}
+	l.buckets[cell] = b
+	return b
 }
 
 // cells appends the buckets that an access belongs to; false: it is loose.
@@ -94,20 +134,15 @@ func (l *lens) span(a *access) span {
 	return anywhere
 }
 
-func (l *lens) add(a *access, cells []uint64) {
+func (l *lens) add(a *access, m *mark, cells []uint64) {
 	cells, ok := l.cells(a, cells)
 	if !ok {
-		l.loose.add(a)
+		l.loose.addMarked(a, anywhere, m)
 		return
 	}
 	s := l.span(a)
 	for _, c := range cells {
-		b := l.buckets[c]
-		if b == nil {
-			b = &bucket{}
-			l.buckets[c] = b
-		}
-		b.addSpan(a, s)
+		l.bucket(c).addMarked(a, s, m)
 	}
 }
 

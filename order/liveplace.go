@@ -219,6 +219,7 @@ func (l *Live) sweep() {
 	for _, m := range p.members {
 		if len(m.waited) > maxWaited {
 			clear(m.waited)
+			m.reached = nil
 		}
 	}
 }
@@ -237,7 +238,7 @@ func (t *table) forget() {
 		l.loose.forget()
 		for c, b := range l.buckets {
 			if b.forget(); b.len(true) == 0 {
-				delete(l.buckets, c)
+				l.drop(c, b)
 			}
 		}
 	}
@@ -255,18 +256,18 @@ func (l *list) forget() {
 			continue
 		}
 		l.items[n] = l.items[i]
-		if l.spans != nil {
-			l.spans[n] = l.spans[i]
+		if l.marks != nil {
+			l.spans[n], l.marks[n] = l.spans[i], l.marks[i]
 		}
 		n++
 	}
 	clear(l.items[n:])
 	l.items, l.head = l.items[:n], 0
-	if l.spans != nil {
-		l.spans = l.spans[:n]
+	if l.marks != nil {
+		l.spans, l.marks = l.spans[:n], l.marks[:n]
 	}
 	if cap(l.items) > 64 && cap(l.items) > 4*n {
-		l.items, l.spans = slices.Clone(l.items), slices.Clone(l.spans)
+		l.items, l.spans, l.marks = slices.Clone(l.items), slices.Clone(l.spans), slices.Clone(l.marks)
 	}
 }
 

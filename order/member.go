@@ -38,7 +38,10 @@ type member struct {
 	// waited is, for each other session, the latest command that one of its own has
 	// waited for.
 	waited map[uint64]uint64
-	line   line // of a Live
+	// reached is as waited, for groups.
+	reached []reached
+	room    *waitRoom // the planner's
+	line    line      // of a Live
 }
 
 // level is a transaction isolation level.
@@ -79,7 +82,7 @@ type statement struct {
 
 func (p *Planner) start(e *session.Start) *member {
 	m := &member{id: e.ID, x: e.Protocol == session.X, caps: classic.Capability(e.Login.Capabilities),
-		schema: e.Login.Schema, login: e.Login.Schema, maria: strings.Contains(e.ServerVersion, "MariaDB"), server: p.level}
+		schema: e.Login.Schema, login: e.Login.Schema, maria: strings.Contains(e.ServerVersion, "MariaDB"), server: p.level, room: &p.room}
 	m.level = m.server
 	if e.State != nil {
 		m.restore(p, e.State)

@@ -75,6 +75,7 @@ func (p *Planner) sweep() {
 	for _, m := range p.members {
 		if len(m.waited) > maxWaited {
 			clear(m.waited)
+			m.reached = nil
 		}
 	}
 }
@@ -150,25 +151,33 @@ func (p *Planner) number(g *group) {
 func (p *Planner) finishStep(c *command, old uint64) {
 	s := c.step
 	m := c.group.session
-	kept := s.Waits[:0]
-	for _, w := range s.Waits {
-		if w.On.Seq <= m.waited[w.On.Session] || w.On.Number != 0 && w.On.Number < old {
+	kept := c.waits[:0]
+	for _, w := range c.waits {
+		if w.On.Seq <= m.waited[w.session] || w.On.Number != 0 && w.On.Number < old {
 			continue
 		}
 		kept = append(kept, w)
 		p.stats.Waits[w.Confidence]++
 		p.stats.Reasons[w.Reason]++
 	}
-	clear(s.Waits[len(kept):])
-	s.Waits = kept
-	for _, w := range kept {
+	if len(kept) > 0 {
+		s.Waits = make([]Wait, len(kept))
+	}
+	for i := range kept {
+		w := &kept[i]
+		s.Waits[i] = w.Wait
 		if w.Confidence == Proven && !w.Sent {
 			if m.waited == nil {
 				m.waited = map[uint64]uint64{}
 			}
-			m.waited[w.On.Session] = max(m.waited[w.On.Session], w.On.Seq)
+			m.waited[w.session] = max(m.waited[w.session], w.On.Seq)
+			if w.upTo > 0 {
+				m.reach(w.session, w.upTo, len(p.members))
+			}
 		}
 	}
+	m.room.reuse(c.waits)
+	c.waits, c.finished = nil, true
 	if len(c.guesses) > 0 {
 		if c.snaps {
 			c.ambiguous = true
@@ -185,18 +194,46 @@ func (c *command) wait(on *command, conf Confidence, why Reason, sent bool) {
 	if on == c {
 		return
 	}
-	s := c.step
-	for i := range s.Waits {
-		w := &s.Waits[i]
-		if w.On.Session != on.step.Session || w.Sent != sent || (w.Confidence == Proven) != (conf == Proven) {
+	if c.finished {
+		c.waitLate(Wait{On: on.step, Confidence: conf, Reason: why, Sent: sent})
+		return
+	}
+	session, upTo := on.step.Session, uint64(0)
+	if conf == Proven && on.answered <= c.sent {
+		upTo = on.upTo()
+	}
+	for i := range c.waits {
+		w := &c.waits[i]
+		if w.session != session || w.Sent != sent || (w.Confidence == Proven) != (conf == Proven) {
 			continue
 		}
+		w.upTo = max(w.upTo, upTo)
 		if w.On.Seq < on.step.Seq {
-			*w = Wait{On: on.step, Confidence: conf, Reason: why, Sent: sent}
+			w.Wait = Wait{On: on.step, Confidence: conf, Reason: why, Sent: sent}
 		}
 		return
 	}
-	s.Waits = append(s.Waits, Wait{On: on.step, Confidence: conf, Reason: why, Sent: sent})
+	if c.waits == nil {
+		c.waits = c.group.session.room.take()
+	}
+	c.waits = append(c.waits, pendingWait{Wait{On: on.step, Confidence: conf, Reason: why, Sent: sent}, session, upTo})
+}
+
+// waitLate is wait for a command of a long transaction that was handed on before it
+// was answered.
+func (c *command) waitLate(late Wait) {
+	s := c.step
+	for i := range s.Waits {
+		w := &s.Waits[i]
+		if w.On.Session != late.On.Session || w.Sent != late.Sent || (w.Confidence == Proven) != (late.Confidence == Proven) {
+			continue
+		}
+		if w.On.Seq < late.On.Seq {
+			*w = late
+		}
+		return
+	}
+	s.Waits = append(s.Waits, late)
 }
 
 // guess takes note of an unproven place next to another command, whose effect was

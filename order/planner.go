@@ -42,6 +42,11 @@ type Planner struct {
 	lists   []*list
 	beside  []*list // scratch, as lists
 	slabs   slabs
+	room    waitRoom
+	// hid is how snapshots stand to the transaction that is being placed, saw how
+	// others do to its snapshot.
+	hid, saw settlement
+	looks    bool // nothing is passed over: what that would change, tests tell
 	// barrier is the latest command that all wait for that come after it.
 	barrier *command
 	// enders are the groups whose end was sent and not answered.
@@ -345,12 +350,17 @@ func (p *Planner) limit() {
 	}
 }
 
-// place hands on the groups that have their place: those that ended before any
-// of the open ones began, and what there is of those that are not held.
+// place hands on the groups that have their place: those that have ended, and what
+// there is of those that are not held.
 func (p *Planner) place(emit Emit) error {
-	if err := p.placeLongs(emit); err != nil {
+	if err := p.placeEnded(emit); err != nil {
 		return err
 	}
+	return p.placeLongs(emit) // what came before in their sessions has its place now
+}
+
+// placeEnded hands on the groups that ended before any of the open ones began.
+func (p *Planner) placeEnded(emit Emit) error {
 	for p.head < len(p.queue) {
 		g := p.queue[p.head]
 		if first := p.open.first; first != nil && g.ended > first.begun {

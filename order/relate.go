@@ -22,26 +22,43 @@ func (p *Planner) relate(a *access, old uint64) {
 	}
 	p.visits++
 	p.lists = a.table.near(a, p.lists[:0], old, a.mode != snapshot)
-	floor, at := int64(0), a.table.span
+	floor, look := int64(0), p.glance(a)
 	for _, l := range p.lists {
-		spans := l.spans
-		for i := len(l.items) - 1; i >= l.head; i-- {
-			if spans != nil && (spans[i].hi < at.lo || at.hi < spans[i].lo) {
+		p.glanceAt(&look, a, l)
+		floor = p.relateTo(a, l, &look, floor)
+	}
+}
+
+// relateTo is relate for a list. What was answered before floor is passed over; it
+// returns the new one.
+func (p *Planner) relateTo(a *access, l *list, look *glance, floor int64) int64 {
+	spans, at := l.spans, look.span
+	for i := len(l.items) - 1; i >= l.head; i-- {
+		if spans != nil {
+			if spans[i].hi < at.lo || at.hi < spans[i].lo {
 				continue
 			}
-			b := l.items[i]
-			if b.cmd.answered < floor && b.cmd.answered != never {
+			m := &l.marks[i]
+			if m.answered < floor {
 				break
 			}
-			if b.visit == p.visits || b.group.session == a.group.session {
+			if !p.looks && look.passes(m) && (floor == 0 || m.answered != never) {
 				continue
 			}
-			b.visit = p.visits
-			if p.meets(a, b) {
-				floor = max(floor, b.since())
-			}
+		}
+		b := l.items[i]
+		if b.cmd.answered < floor && b.cmd.answered != never {
+			break
+		}
+		if b.visit == p.visits || b.group.session == a.group.session {
+			continue
+		}
+		b.visit = p.visits
+		if p.meets(a, b) {
+			floor = max(floor, b.since())
 		}
 	}
+	return floor
 }
 
 // since is when all that was answered before was surely before the access, too.
@@ -228,6 +245,7 @@ func (p *Planner) readsFrom(a, b *access) bool {
 		return false
 	}
 	seen, conf, at := p.sees(f, b)
+	p.seen(f, b, seen, conf)
 	if conf == Guessed {
 		a.cmd.guess(last, seen, at)
 	}
@@ -249,6 +267,7 @@ func (p *Planner) hide(a, b *access) {
 	last := a.last()
 	f := snapshotOf(b)
 	seen, conf, _ := p.sees(f, a)
+	p.hidden(a, b, f, seen, conf)
 	if seen {
 		return
 	}

@@ -66,3 +66,31 @@ func (s *slabs) reuse(list []held) {
 		s.spare = append(s.spare, list[:0])
 	}
 }
+
+// pendingWait is a Wait that is not handed on.
+type pendingWait struct {
+	Wait
+	session uint64
+	upTo    uint64 // of the command, where its answer was seen before the wait; else 0
+}
+
+// waitRoom keeps lists of waits for use again.
+type waitRoom struct{ spare [][]pendingWait }
+
+func (r *waitRoom) take() []pendingWait {
+	n := len(r.spare)
+	if n == 0 {
+		return make([]pendingWait, 0, 8)
+	}
+	list := r.spare[n-1]
+	r.spare = r.spare[:n-1]
+	return list
+}
+
+// reuse takes a list back, of which nothing is needed any more.
+func (r *waitRoom) reuse(list []pendingWait) {
+	if cap(list) > 0 && cap(list) <= maxSpare && len(r.spare) < maxSpare {
+		clear(list)
+		r.spare = append(r.spare, list[:0])
+	}
+}

@@ -42,8 +42,8 @@ type table struct {
 	// gaps, scanned those that look at rows and don't, skipping those that depend on
 	// what is locked.
 	inserted, locked, scanned, skipping list
-	// span is where the access lies that near was asked about last, for lists with
-	// spans.
+	// span is where the access lies that near was asked about last, in what the lists
+	// are marked by.
 	span span
 	// kept are the accesses of groups that are not held to their end.
 	kept []*access
@@ -185,8 +185,9 @@ func (t *table) add(a *access) {
 		t.suggest(a)
 	}
 	var cells [maxCells]uint64
+	m := markOf(a)
 	for i := range t.lenses {
-		t.lenses[i].add(a, cells[:0])
+		t.lenses[i].add(a, &m, cells[:0])
 	}
 }
 
@@ -230,7 +231,8 @@ func (t *table) addLens(columns []uint8) {
 	var cells [maxCells]uint64
 	for _, from := range []*list{&t.all.locks, &t.all.reads} {
 		for _, a := range from.items[from.head:] {
-			l.add(a, cells[:0])
+			m := markOf(a)
+			l.add(a, &m, cells[:0])
 		}
 	}
 }
@@ -242,6 +244,7 @@ func (t *table) near(a *access, dst []*list, old uint64, reads bool) []*list {
 		dst = append(dst, &list{items: t.kept})
 	}
 	t.all.trim(old)
+	t.span = anywhere
 	best, least := -1, t.all.len(reads)
 	var cells, chosen [maxCells]uint64
 	n := 0
@@ -281,7 +284,7 @@ func (t *table) sweep(old uint64) {
 		l.loose.trim(old)
 		for c, b := range l.buckets {
 			if b.trim(old); b.len(true) == 0 {
-				delete(l.buckets, c)
+				l.drop(c, b)
 			}
 		}
 	}

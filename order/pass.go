@@ -1,0 +1,227 @@
+package order
+
+import "math/bits"
+
+// Most accesses that are near another change nothing: they lie elsewhere, they are
+// of other columns, or the session has waited for their transaction, or for a later
+// one of the same session, in an earlier transaction of its own. Lists have marks,
+// by which such are passed over without a look. What a plan says is the same.
+
+// mark is what is known of an access without a look at it.
+type mark struct {
+	// session and begun name its group; begun is never where what it holds does not
+	// end with its group.
+	session, begun uint64
+	answered       int64 // never: look
+	// exact is half of the access's hash of one row that it locks; columns are those
+	// that it reads or changes.
+	exact   uint32
+	columns columnSet
+}
+
+// columnSet is a set of columns, several to a bit.
+type columnSet uint32
+
+const (
+	setBits = 31
+	// definition is the bit of the table itself.
+	definition columnSet = 1 << setBits
+)
+
+func setOf(columns uint64) columnSet {
+	return columnSet(columns|columns>>setBits|columns>>(2*setBits)) &^ definition
+}
+
+// markOf returns the mark of an access.
+func markOf(a *access) mark {
+	m := mark{a.group.session.id, a.group.begun, a.cmd.answered, uint32(a.exact), setOf(a.columns)}
+	switch {
+	case a.mode == snapshot:
+		m.exact = 0
+	case a.mode == define:
+		m.columns = definition
+	case !a.wrote:
+		m.columns = 0
+	}
+	if a.end != nil {
+		m.begun = uint64(never)
+	}
+	return m
+}
+
+// glance tells of marks which accesses change nothing for one.
+type glance struct {
+	span
+	columns columnSet
+	// exact is that of the access's row, whose latest writer counts even if it was
+	// waited for; 2 is that of none.
+	exact uint32
+	// all: columns do not count.
+	all bool
+	// self is the access's own session.
+	self    uint64
+	reached []reached
+	settled *settlement // nil: none
+}
+
+// glance returns what passes over accesses that change nothing for a.
+func (p *Planner) glance(a *access) glance {
+	g := glance{span: a.table.span, columns: setOf(a.columns) | definition, exact: 2, self: a.group.session.id, reached: a.group.session.reached}
+	if a.exact != 0 {
+		g.exact = uint32(a.exact)
+	}
+	if a.mode != snapshot && !a.wrote {
+		g.columns = 0
+	}
+	if a.mode == snapshot && (p.options.Doubts || p.live && snapshotOf(a) != a.cmd) {
+		g.reached = nil // what was guessed of what it sees is of use
+	}
+	return g
+}
+
+// glanceAt readies a glance for a list, whose accesses all read snapshots, or lock.
+func (p *Planner) glanceAt(g *glance, a *access, l *list) {
+	locks := l.len() > 0 && l.items[l.head].mode != snapshot
+	late := a.cmd.finished || a.last() != nil && a.last().finished // its waits were told before
+	if late {
+		g.reached = nil
+	}
+	g.all = a.mode == define || a.mode != snapshot && locks
+	g.settled = nil
+	switch {
+	case p.live || late || a.end != nil:
+	case a.mode != snapshot && !locks:
+		g.settled = p.hid.of(a.last())
+	case a.mode == snapshot && locks && !p.options.Doubts:
+		g.settled = p.saw.of(snapshotOf(a))
+	}
+}
+
+// passes tells whether an access with a mark, which lies in the span, changes
+// nothing.
+func (g *glance) passes(m *mark) bool {
+	if !g.all && m.columns&g.columns == 0 || m.session == g.self {
+		return true
+	}
+	if m.exact == g.exact {
+		return false
+	}
+	if n := len(g.reached); n > 0 {
+		if r := &g.reached[m.session&uint64(n-1)]; m.begun <= r.upTo && m.session == r.session {
+			return true
+		}
+	}
+	return g.settled != nil && g.settled.has(m)
+}
+
+// settlement tells of other sessions' groups, by when they began, how they stand to
+// the end of a transaction, or to a snapshot: what is said of one of their accesses
+// holds for all.
+type settlement struct {
+	command *command
+	epoch   uint64
+	list    []settled
+}
+
+// settled is up to which of a session's groups nothing is to be said any more, and
+// another one.
+type settled struct{ session, epoch, upTo, also uint64 }
+
+// of returns the settlement of a command.
+func (s *settlement) of(c *command) *settlement {
+	if s.command != c {
+		s.command = c
+		s.epoch++
+	}
+	return s
+}
+
+func (s *settlement) has(m *mark) bool {
+	if len(s.list) == 0 {
+		return false
+	}
+	e := &s.list[m.session&uint64(len(s.list)-1)]
+	return e.session == m.session && e.epoch == s.epoch && (m.begun <= e.upTo || m.begun == e.also)
+}
+
+// note takes note of a group, or of all up to it.
+func (s *settlement) note(g *group, upTo, also uint64, sessions int) {
+	s.list = grown(s.list, sessions, func(e *settled) uint64 { return e.session })
+	id := g.session.id
+	e := &s.list[id&uint64(len(s.list)-1)]
+	if e.session != id || e.epoch != s.epoch {
+		*e = settled{session: id, epoch: s.epoch}
+	}
+	e.upTo = max(e.upTo, upTo)
+	if also != 0 {
+		e.also = also
+	}
+}
+
+// hidden takes note that the end of a transaction was placed next to a snapshot that
+// did not see it, or did.
+func (p *Planner) hidden(a, b *access, f *command, seen bool, conf Confidence) {
+	if p.live || a.end != nil || b.end != nil || p.hid.command != a.last() {
+		return
+	}
+	upTo, also := uint64(0), uint64(0)
+	if b.group.repeatable && b.group.snap == f { // and so do all its reads
+		also = b.group.begun
+	}
+	if conf == Proven && !seen && f.answered != never {
+		upTo, also = max(also, b.group.begun-1), 0
+	}
+	p.hid.note(b.group, upTo, also, len(p.members))
+}
+
+// seen takes note that a snapshot was placed next to the end of a transaction.
+func (p *Planner) seen(f *command, b *access, seen bool, conf Confidence) {
+	switch {
+	case p.live || b.end != nil || conf != Proven || p.saw.command != f:
+	case seen:
+		p.saw.note(b.group, b.group.begun, 0, len(p.members))
+	default:
+		p.saw.note(b.group, 0, b.group.begun, len(p.members))
+	}
+}
+
+// reached is up to which of another session's groups, by when they began, a session
+// has waited for all, and had sent what waited after they were answered.
+type reached struct{ session, upTo uint64 }
+
+// maxReached is of how many sessions that is kept, which is of use only while there
+// is a place for most.
+const maxReached = 512
+
+// reach takes note that a session has waited. sessions is how many there are.
+func (m *member) reach(session, upTo uint64, sessions int) {
+	m.reached = grown(m.reached, sessions, func(r *reached) uint64 { return r.session })
+	r := &m.reached[session&uint64(len(m.reached)-1)]
+	if r.session == session {
+		upTo = max(upTo, r.upTo)
+	}
+	*r = reached{session, upTo}
+}
+
+// grown returns a list with a place for each of some sessions, most likely; in it
+// they lie by their numbers' last bits.
+func grown[T any](old []T, sessions int, of func(*T) uint64) []T {
+	n := 2 * min(sessions, maxReached/2)
+	if len(old) >= n {
+		return old
+	}
+	list := make([]T, 1<<bits.Len(uint(n-1)))
+	for i := range old {
+		list[of(&old[i])&uint64(len(list)-1)] = old[i]
+	}
+	return list
+}
+
+// upTo returns up to which group of its session, by when they began, a command is
+// not before the last.
+func (c *command) upTo() uint64 {
+	if g := c.group; g.ended == 0 || g.last != c {
+		return g.begun - 1
+	}
+	return c.group.begun
+}
