@@ -110,7 +110,9 @@ func (f *Feed) unpend(s *fed, recorded *session.Reply) {
 		if s.told = 0; f.r.options.Values && recorded != nil && recorded.HasMade() {
 			i.pin.Recorded, s.told = recorded, recorded.Seq
 		}
-		f.r.scheduler.takers.add(&i)
+		if f.r.scheduler != nil {
+			f.r.scheduler.takers.add(&i)
+		}
 		f.put(s, i)
 	}
 }

@@ -15,6 +15,7 @@ type ruled struct {
 	waited          int64
 	dropped, redone uint32
 	freed           bool // a read that was undone for good
+	late            bool // to be sent once the transaction has ended
 }
 
 // send sends a command and writes what became of it. It tells whether it is to

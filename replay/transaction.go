@@ -37,8 +37,6 @@ type transaction struct {
 type entry struct {
 	ruled ruled
 	sent  bool // it has an effect that ends with ROLLBACK
-	// late: it is to be sent once the transaction has ended.
-	late  bool
 	done  *session.Command
 	reply *session.Reply // nil: none
 }
@@ -93,7 +91,7 @@ func (u *runner) fix() {
 	for i := range t.list {
 		e := &t.list[i]
 		e.done.Order = e.ruled.order() // guesses may have been added
-		if e.late {
+		if e.ruled.late {
 			u.sendLate(e)
 		}
 		if t.redone > 0 {
@@ -130,7 +128,7 @@ func (u *runner) tell(r *ruled, done *session.Command, reply *session.Reply, sen
 		}
 	} else {
 		size := eventCost + int64(len(r.command.Payload)) + costOf(reply)
-		t.list = append(t.list, entry{*r, sent && hasEffect(r.command.Kind), !sent && done.Skipped == session.NotSkipped, done, reply})
+		t.list = append(t.list, entry{*r, sent && hasEffect(r.command.Kind), done, reply})
 		t.size += size
 		if kept := u.r.kept.Add(size); len(t.list) >= maxEntries || t.size > maxEntryBytes || kept > u.r.window.limit || sent && !repeatable(r) {
 			u.fix()
@@ -148,6 +146,7 @@ func (u *runner) putOff(r *ruled) bool {
 	if c.Kind != session.CloseStatement || c.Statement == session.LastPrepared || step == nil || step.Ends || !t.open || t.fixed || u.conn == nil {
 		return false
 	}
+	r.late = true
 	u.r.scheduler.finish(step)
 	u.tell(r, u.outcome(r, &Answer{}), nil, false)
 	return true
