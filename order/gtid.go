@@ -9,8 +9,9 @@ import (
 	"myreplay/sqltext"
 )
 
-// GTIDs that a server tells its clients number the commits of one source in the
-// order of its binary log, which is that in which they took effect (MySQL with
+// The GTIDs that a server tells its clients, and the binary log that somebody has
+// of it, number the commits of one source in the order of the log, which is that in
+// which they took effect (MySQL with
 // binlog_order_commits, MariaDB). So each commit lies between what was sent of
 // those before it and what was answered of those after it, and of two that
 // overlap on the wire the order is known. The wire is always right: a number that
@@ -42,40 +43,66 @@ const (
 // isBad tells whether too many of a source's numbers contradict the wire.
 func (s *source) isBad() bool { return s.odd > fewOdd && s.odd > s.used/oddShare }
 
-// track takes note of the number that a reply tells of the commit of a group,
-// which ends with it.
-func (p *Planner) track(g *group, c *command, over ending) {
-	list := c.reply.Results
-	if len(list) != 1 || len(list[0].Changes) == 0 || over != committed || !g.wrote || g.long || g.last != c || !c.commitsOnce() {
+// CommitOrder tells the order of the commits of the recorded server, as its binary
+// log has it.
+type CommitOrder interface {
+	// Find returns the place of the one commit that a connection made between two
+	// moments, in nanoseconds since 1970; ok: there is one, and no second.
+	Find(connection uint32, from, to int64) (number uint64, ok bool)
+}
+
+const (
+	// logged is the source whose numbers are those of Options.Commits.
+	logged = "binary log"
+	// logUnit is what moments in a binary log are whole numbers of, in nanoseconds.
+	logUnit = 1000
+)
+
+// track takes note of the number of the commit of a group, which ends with it: the
+// binary log or the reply tells it.
+func (p *Planner) track(m *member, g *group, c *command, over ending) {
+	if over != committed || !g.wrote || g.long || g.last != c || len(c.reply.Results) != 1 || !c.commitsOnce() {
 		return
 	}
-	for _, ch := range list[0].Changes {
-		name, from, to, ok := gtidOf(ch)
-		if !ok {
-			continue
+	name, from, to, ok := p.numberOf(m, c)
+	if !ok {
+		return
+	}
+	s := p.sources[name]
+	if s == nil && len(p.sources) < maxSources {
+		if p.sources == nil {
+			p.sources = map[string]*source{}
 		}
-		s := p.sources[name]
-		if s == nil {
-			if len(p.sources) >= maxSources {
-				p.stats.OddGTIDs++
-				return
-			}
-			if p.sources == nil {
-				p.sources = map[string]*source{}
-			}
-			s = &source{}
-			p.sources[name] = s
-		}
-		g.gtid, g.gtidTo = from, to
-		if s.isBad() || !s.add(g) {
-			s.odd++
-			p.stats.OddGTIDs++
-			return
-		}
+		s = &source{}
+		p.sources[name] = s
+	}
+	g.gtid, g.gtidTo = from, to
+	switch {
+	case s == nil:
+		p.stats.OddGTIDs++
+	case s.isBad() || !s.add(g):
+		s.odd++
+		p.stats.OddGTIDs++
+	default:
 		s.used++
 		p.stats.GTIDs++
-		return
 	}
+}
+
+// numberOf returns which commits of a source a command made: the numbers of the
+// first and the last.
+func (p *Planner) numberOf(m *member, c *command) (name string, from, to uint64, ok bool) {
+	if order := p.options.Commits; order != nil && m.connection != 0 {
+		if n, ok := order.Find(m.connection, c.sent-logUnit, c.answered); ok {
+			return logged, n, n, true
+		}
+	}
+	for _, ch := range c.reply.Results[0].Changes {
+		if name, from, to, ok = gtidOf(ch); ok {
+			return name, from, to, true
+		}
+	}
+	return "", 0, 0, false
 }
 
 // commitsOnce tells whether a command that ends a group commits no more than once,

@@ -10,17 +10,19 @@ import (
 
 // member is a session as the planner sees it.
 type member struct {
-	id      uint64
-	x       bool
-	caps    classic.Capability
-	schema  string
-	login   string // its schema at login
-	open    *group
-	waiting []*command // sent, not answered
-	inTrans bool
-	xa      bool
-	locked  bool // LOCK TABLES
-	manual  bool // X: autocommit is off
+	id uint64
+	// connection is the server's id for it; 0: not known.
+	connection uint32
+	x          bool
+	caps       classic.Capability
+	schema     string
+	login      string // its schema at login
+	open       *group
+	waiting    []*command // sent, not answered
+	inTrans    bool
+	xa         bool
+	locked     bool // LOCK TABLES
+	manual     bool // X: autocommit is off
 	// torn: bytes of the client were lost, and no reply has told yet whether a
 	// transaction is open.
 	torn     bool
@@ -81,7 +83,7 @@ type statement struct {
 }
 
 func (p *Planner) start(e *session.Start) *member {
-	m := &member{id: e.ID, x: e.Protocol == session.X, caps: classic.Capability(e.Login.Capabilities),
+	m := &member{id: e.ID, connection: e.ConnectionID, x: e.Protocol == session.X, caps: classic.Capability(e.Login.Capabilities),
 		schema: e.Login.Schema, login: e.Login.Schema, maria: strings.Contains(e.ServerVersion, "MariaDB"), server: p.level, room: &p.room}
 	m.level = m.server
 	if e.State != nil {

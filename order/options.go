@@ -60,6 +60,8 @@ type Options struct {
 	Schema *schema.Schema
 	// Learned are decisions of earlier passes; nil: none.
 	Learned *Learned
+	// Commits is the recorded server's order of commits; nil: not known.
+	Commits CommitOrder
 	// Digests: the recording's digests were made with Seed, so that they can be
 	// compared with those of values that were written.
 	Digests bool
@@ -88,8 +90,8 @@ type Stats struct {
 	Barriers int64
 	// Late commands of a Live were handed on before their replies were seen.
 	Late int64
-	// GTIDs are commits whose place among others the server told. OddGTIDs were not
-	// used: they contradict what was seen when.
+	// GTIDs are commits whose place among others the server told, or its binary log.
+	// OddGTIDs were not used: they contradict what was seen when.
 	GTIDs, OddGTIDs int64
 	// Deadlocks and LockTimeouts were recorded.
 	Deadlocks, LockTimeouts int64

@@ -231,7 +231,7 @@ func (p *Planner) reply(m *member, e *session.Reply) {
 	over := p.answered(m, c)
 	p.noEnder(g)
 	if len(m.waiting) == 0 && !m.isIn() {
-		p.track(g, c, over)
+		p.track(m, g, c, over)
 		p.close(m, over)
 	} else {
 		g.inside = true

@@ -23,8 +23,8 @@ type OrderTotals struct {
 	// recording does not prove what they saw.
 	Reads     uint64 `json:"reads"`
 	Ambiguous uint64 `json:"ambiguous_reads"`
-	// GTIDs are commits whose place among others their GTIDs tell, OddGTIDs are
-	// GTIDs that contradict what was seen when, and were not used.
+	// GTIDs are commits whose place among others their GTIDs or the binary log tell,
+	// OddGTIDs are those that contradict what was seen when, and were not used.
 	GTIDs    uint64 `json:"gtids,omitempty"`
 	OddGTIDs uint64 `json:"odd_gtids,omitempty"`
 	// Dropped are waits that were given up so that the replay went on, DroppedProven

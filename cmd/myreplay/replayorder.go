@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"myreplay/binlog"
 	"myreplay/capfile"
 	"myreplay/order"
 	"myreplay/probe"
@@ -36,6 +37,7 @@ type orderArgs struct {
 	pin     string
 	schema  string
 	stall   time.Duration
+	binlogs []string
 	halves  string
 	refine  int
 	reset   string
@@ -48,6 +50,7 @@ func (a *orderArgs) flags(c *cobra.Command) {
 	f.StringVar(&a.order, "order", "", "order between sessions: none, commit, table or row (default: row with --writes, else none)")
 	f.StringVar(&a.pin, "pin", "", "values that the target is to make up as the source did: ids,time, values that it makes up and later commands name are mapped: values, or none (default: ids,time,values with --writes)")
 	f.StringVar(&a.schema, "schema", "", "tables, keys and foreign keys from `FILE` (schema.json of a capture made with --source) instead of the target's")
+	f.StringArrayVar(&a.binlogs, "binlog", nil, "a binary log `FILE` of the recorded MySQL server, for the true order of its commits; again for each, in their order")
 	f.DurationVar(&a.stall, "stall", replay.DefaultStall, "how long a command may be at the target beyond its recorded time before a session that holds its lock is sought")
 	f.StringVar(&a.halves, "open-transactions", "skip", "transactions that were open before the recording of their session began: skip, or replay what was seen of them")
 	f.IntVar(&a.refine, "refine", 0, "replay up to `N` more times, each time with other guesses where answers differed, and keep what was learned beside the capture")
@@ -73,6 +76,9 @@ func (a *replayArgs) mode() (order.Mode, error) {
 	}
 	if m != order.None && (a.copies > 1 || a.repeat > 1) {
 		return 0, fmt.Errorf("--order %s: with --copies or --repeat there is no order between sessions but none", name)
+	}
+	if m < order.Table && len(a.binlogs) > 0 {
+		return 0, fmt.Errorf("--order %s: --binlog is for --order table and row", name)
 	}
 	if m == order.None && a.refine > 0 {
 		return 0, errors.New("--refine changes guesses about the order between sessions: it needs --order row or table")
@@ -119,6 +125,7 @@ type faithful struct {
 	mode    order.Mode
 	capture string // its id; "": packet files
 	schema  *schema.Schema
+	commits *binlog.Index // nil: not known
 	learned *order.Learned
 	planner planner       // nil: no order is kept
 	server  *probe.Server // asked whether the target answers; nil: nobody
@@ -172,9 +179,13 @@ func (a *replayArgs) faithful(c *cobra.Command, path string, urls []*target.URL)
 	if f.schema == nil && m >= order.Table {
 		fmt.Fprintf(c.ErrOrStderr(), "order: keys are not known (%v): rows are told apart by the statements' texts alone; --schema FILE tells\n", why)
 	}
-	if m != order.None {
-		f.learned, err = a.lessons(path, f.capture)
+	if m == order.None {
+		return f, nil
 	}
+	if f.commits, err = a.commits(path); err != nil {
+		return f, err
+	}
+	f.learned, err = a.lessons(path, f.capture)
 	return f, err
 }
 
@@ -286,6 +297,9 @@ func (f *faithful) apply(a *replayArgs, meta *capfile.Meta, o *replay.Options) e
 		return nil
 	}
 	po := order.Options{Mode: f.mode, Schema: f.schema, Learned: f.learned, Digests: meta.Of != "", Seed: meta.Seed, Doubts: a.refine > 0}
+	if f.commits != nil {
+		po.Commits = f.commits
+	}
 	if a.speed != 0 {
 		po.HoldTime = int64(time.Second) // what is held back must still be on time
 	}
@@ -354,8 +368,11 @@ func (f *faithful) line(w io.Writer, s *replay.Stats) {
 	fmt.Fprintf(w, "order %s: %s proven, %s guessed; %s of %s overlap with a commit; waited %s in all\n", t.Mode,
 		count(int64(t.Waits.Proven), "wait"), thousands(t.Waits.Guessed), thousands(t.Ambiguous), count(int64(t.Reads), "read"),
 		duration(time.Duration(t.SyncWait)*time.Microsecond))
-	remark(w, int64(t.GTIDs), count(int64(t.GTIDs), "commit")+" in the order that GTIDs tell")
-	remark(w, int64(t.OddGTIDs), count(int64(t.OddGTIDs), "GTID")+" not used: what was seen contradicts them")
+	remark(w, int64(t.GTIDs), count(int64(t.GTIDs), "commit")+" in the order that GTIDs or the binary log tell")
+	remark(w, int64(t.OddGTIDs), count(int64(t.OddGTIDs), "number")+" of GTIDs or the binary log not used: what was seen contradicts them")
+	if f.commits != nil {
+		remark(w, int64(f.commits.Len()), count(int64(f.commits.Len()), "commit")+" in the binary logs between the first and the last moment of the recording")
+	}
 	remark(w, int64(t.Dropped), count(int64(t.Dropped), "wait")+" given up so that the replay went on")
 	remark(w, int64(t.Redone), count(int64(t.Redone), "transaction")+" begun anew because the target refused a lock")
 	remark(w, int64(t.Retaken), count(int64(t.Retaken), "time")+" a read that skips locked rows was undone because it took others than recorded")

@@ -37,6 +37,7 @@ var house = []room{
 	{1, "compare", "session sqltext", "recorded reply against replayed reply; pure"},
 	{1, "dialect", "session sqltext", "how each session's text is to be read; shared by capture, replay and report"},
 	{2, "feed", "capfile session", "events from one machine to another; it does not care what is done with them"},
+	{1, "binlog", "wire", "which connection committed when; from a server's log files alone"},
 	{1, "probe", "session schema", "asks a server about itself and its sessions"},
 
 	{2, "outcome", "classic xproto session wire", "reads a reply's frames into a session.Reply; shared by decode and target"},
