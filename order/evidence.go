@@ -115,21 +115,46 @@ func (c *command) plain(v sqltext.Value) (s []byte, ok bool) {
 	return s, true
 }
 
-// tells tells by evidence whether a snapshot saw what a group wrote.
-func (f *command) tells(g *group) (seen, known bool) {
+// tells returns the read of a snapshot that tells whether it found what a group
+// wrote, and whether it did; nil: none does.
+func (f *command) tells(g *group) (r *fact, seen bool) {
 	if len(f.group.facts) == 0 || len(g.literals) == 0 {
-		return false, false
+		return nil, false
 	}
 	for i := range f.group.facts {
 		r := &f.group.facts[i]
 		if !f.group.repeatable && r.cmd != f {
 			continue
 		}
-		if seen, known = r.tells(g); known {
-			return seen, true
+		if seen, known := r.tells(g); known {
+			return r, seen
 		}
 	}
-	return false, false
+	return nil, false
+}
+
+// overwritten tells whether a read that did not find what a group wrote found what
+// another wrote there after it. It returns nil where that can't be told: somebody
+// wrote there after it who knows what.
+func (p *Planner) overwritten(r *fact, g *group) (*fact, bool) {
+	p.beside = r.table.near(r.access, p.beside[:0], p.old(), false)
+	told := r
+	for _, l := range p.beside {
+		for _, b := range l.items[l.head:] {
+			o := b.group
+			if b.exact != r.exact || !b.wrote || b.columns&r.access.columns == 0 || o == g || o.over != committed || b.end != nil ||
+				o.point() < g.point() || o.earliest() >= r.cmd.answered {
+				continue
+			}
+			switch seen, known := r.tells(o); {
+			case seen:
+				return r, true
+			case !known:
+				told = nil
+			}
+		}
+	}
+	return told, false
 }
 
 // tells tells whether a read found what a group wrote last to its value.

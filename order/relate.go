@@ -314,8 +314,13 @@ func (p *Planner) sees(f *command, b *access) (seen bool, conf Confidence, at in
 		return seen, Guessed, at
 	}
 	lo, hi := p.between(f)
-	if seen, known := f.tells(b.group); known {
-		return seen || at <= lo, Inferred, at // what was overwritten was there
+	if r, seen := f.tells(b.group); r != nil {
+		if !seen {
+			r, seen = p.overwritten(r, b.group)
+		}
+		if r != nil {
+			return seen, Inferred, at
+		}
 	}
 	return at <= min(max(f.point(), lo), hi-1), Guessed, at
 }

@@ -9,19 +9,21 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/datadriven"
+	"github.com/zeebo/xxh3"
 
 	"myreplay/classic"
 	"myreplay/schema"
 	"myreplay/session"
+	"myreplay/wire"
 )
 
 // TestPlan runs the scripts in testdata. A line of a script is a command:
 //
-//	SESSION SENT-ANSWERED [affected=N] [id=N] [error=N] [gtid=D-S-N] [rows=ID,ID] [trans=0|1] SQL
+//	SESSION SENT-ANSWERED [affected=N] [id=N] [error=N] [gtid=D-S-N] [rows=ID,ID] [found=S] [trans=0|1] SQL
 //	SESSION AT gap
 //
 // rows are the keys of the rows that it returned, "none" when there were none;
-// trans is what the answer says, where that is not what the commands before it
+// found is the one value of column s that it returned; trans is what the answer says, where that is not what the commands before it
 // tell. A gap is one of what the client sent.
 //
 // Times are in microseconds. What comes out are the commands in the order in
@@ -133,6 +135,13 @@ func returned(list string) session.Result {
 	return r
 }
 
+// found is the result of a read of one value of column s.
+func found(v string) session.Result {
+	row := wire.AppendLenencBytes(nil, v)
+	return session.Result{Outcome: session.Rows, Rows: 1, Digest: session.Digest{Unordered: xxh3.HashSeed(row, 0), Valid: true},
+		Columns: &session.Columns{List: []session.Column{{Name: "s", OrgName: "s", OrgTable: "t", Type: byte(classic.TypeVarString)}}}}
+}
+
 // script makes events of a script's lines, in the order of time.
 func script(t *testing.T, input string) (list []session.Event) {
 	seqs := map[uint64]uint64{}
@@ -167,6 +176,9 @@ func script(t *testing.T, input string) (list []session.Event) {
 				continue
 			case "rows":
 				r = returned(v)
+				continue
+			case "found":
+				r = found(v)
 				continue
 			}
 			n, err := strconv.ParseUint(v, 10, 64)
