@@ -46,6 +46,21 @@ func (p *Planner) keepPoints(c *command) {
 	for _, g := range c.guesses {
 		p.points[commandID{g.on.Session, g.on.Seq}] = g.at
 	}
+	if c.reads != nil && c.reads != c {
+		if p.snaps == nil {
+			p.snaps = map[commandID]commandID{}
+		}
+		p.snaps[commandID{c.step.Session, c.step.Seq}] = commandID{c.reads.step.Session, c.reads.step.Seq}
+	}
+}
+
+// snapshotOf returns the command that took the snapshot that a command reads, where
+// Options.Doubts asks for it; that is the command itself where it read none or its own.
+func (p *Planner) snapshotOf(read commandID) commandID {
+	if k, ok := p.snaps[read]; ok {
+		return k
+	}
+	return read
 }
 
 // Point returns when the effect of a command is taken to have been that some Guess

@@ -19,6 +19,8 @@ type command struct {
 	// waits are those of its step, until that is finished.
 	waits   []pendingWait
 	guesses []guess
+	// reads is the command that took the snapshot that the guesses are about.
+	reads *command
 	// after and before are bounds of its snapshot's point, once bounded is set.
 	after, before int64
 	bounded       bool

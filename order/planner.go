@@ -22,6 +22,8 @@ type Planner struct {
 	// doubts are, for a command, the guesses about the writes that it sees.
 	doubts map[commandID][]Lesson
 	points map[commandID]int64 // when what guesses name took effect
+	// snaps are, of commands with guesses, those that took the snapshots they read.
+	snaps map[commandID]commandID
 	// sources number commits, by name.
 	sources map[string]*source
 	takers  map[commandID]bool // they have a Took

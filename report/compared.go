@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 
 	"myreplay/compare"
 	"myreplay/session"
@@ -85,7 +86,7 @@ func (b *Builder) compare(e *entry, x, y *session.Reply) {
 		b.pair(e)
 	}
 	b.sample(e, x, y)
-	b.tell(e)
+	b.tell(e, why == compare.Compared)
 	counts := b.account.differences(b.list)
 	e.join.lacks.anew(e.kind)
 	if why == compare.NoReplayedReply {
@@ -105,17 +106,17 @@ func (b *Builder) compare(e *entry, x, y *session.Reply) {
 	}
 }
 
-// tell tells of an entry that differs in what an order between sessions may
-// cause.
-func (b *Builder) tell(e *entry) {
-	if b.options.Differs == nil {
+// tell tells of an entry that has guesses, or that differs in what an order
+// between sessions may cause.
+func (b *Builder) tell(e *entry, compared bool) {
+	if b.options.Judged == nil {
 		return
 	}
-	for _, d := range b.list {
-		if d.Cause != compare.Generated && d.Cause != compare.OrderUnknown && d.Class != compare.ColumnTypes {
-			b.options.Differs(e.join.key.of, e.seq, e.guesses)
-			return
-		}
+	differs := slices.ContainsFunc(b.list, func(d compare.Difference) bool {
+		return d.Cause != compare.Generated && d.Cause != compare.OrderUnknown && d.Class != compare.ColumnTypes
+	})
+	if differs || compared && len(e.guesses) > 0 && len(b.list) == 0 {
+		b.options.Judged(e.join.key.of, e.seq, e.guesses, differs)
 	}
 }
 

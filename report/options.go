@@ -72,10 +72,11 @@ type Options struct {
 	// Payload; sql is the statement's text, cut at ExampleBytes. Executions whose payload is longer
 	// than ExampleBytes are left out.
 	Params func(c *session.Command, sql []byte) string
-	// Differs is told of each command whose answers differ in what the place of the
-	// command next to others may cause: which it is in the recording, and its
-	// guesses. It may be nil.
-	Differs func(id, seq uint64, guesses []session.Guess)
+	// Judged is told of each command whose answers differ in what the place of the
+	// command next to others may cause, and of each with guesses whose answers are
+	// the same: which it is in the recording, its guesses, and whether it differs. It
+	// may be nil.
+	Judged func(id, seq uint64, guesses []session.Guess, differs bool)
 	// Words gives words for the rows and types of a protocol. It may be nil.
 	Words func(session.Protocol) compare.Protocol
 }

@@ -54,7 +54,9 @@ func (a *replayArgs) refineRuns(c *cobra.Command, path string, urls []*target.UR
 			return nil
 		}
 		planned, _ := f.planner.(*order.Planner)
-		differ, err := differing(path, a.run, func(id, seq uint64, guesses []session.Guess) { r.Differs(id, seq, guesses, planned) })
+		differ, err := differing(path, a.run, func(id, seq uint64, guesses []session.Guess, differs bool) {
+			r.Judged(id, seq, guesses, differs, planned)
+		})
 		if err != nil {
 			return err
 		}
@@ -75,11 +77,13 @@ func (a *replayArgs) refineRuns(c *cobra.Command, path string, urls []*target.UR
 
 // differing compares a run with its capture, and counts the commands whose
 // answers differ in what an order may cause.
-func differing(path, run string, tell func(id, seq uint64, guesses []session.Guess)) (n int, err error) {
+func differing(path, run string, tell func(id, seq uint64, guesses []session.Guess, differs bool)) (n int, err error) {
 	o := report.Options{MaxExamples: -1, Rules: compare.Rules{Ignore: compare.Of(compare.WarningCount)}}
-	o.Differs = func(id, seq uint64, guesses []session.Guess) {
-		n++
-		tell(id, seq, guesses)
+	o.Judged = func(id, seq uint64, guesses []session.Guess, differs bool) {
+		if differs {
+			n++
+		}
+		tell(id, seq, guesses, differs)
 	}
 	_, err = compared(path, run, o)
 	return n, err
