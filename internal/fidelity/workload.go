@@ -122,5 +122,5 @@ var Modes = []Mode{
 	{Name: "commit", Args: []string{"--order", "commit"}},
 	{Name: "table", Args: []string{"--order", "table"}},
 	{Name: "row", Args: []string{"--order", "row"}},
-	{Name: "row+refine", Args: []string{"--order", "row", "--refine", "5"}, Resets: true},
+	{Name: "row+refine", Args: []string{"--order", "row", "--refine", "10"}, Resets: true},
 }
