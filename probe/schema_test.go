@@ -148,6 +148,11 @@ func TestManyTables(t *testing.T) {
 			p := open(t, Options{Network: "unix", Address: s.Socket, User: s.User, Password: s.Password})
 			began := now()
 			all, err := p.Schema(context.Background(), nil)
+			for range 2 { // MariaDB now and then can't delete a temporary table of its own, and fails then
+				if err == nil && len(all.Unknown) > 0 && strings.Contains(all.Unknown[0], "(error 6)") {
+					all, err = p.Schema(context.Background(), nil)
+				}
+			}
 			if err != nil || len(all.Tables) != n || len(all.Unknown) > 0 {
 				t.Fatalf("%v, %+v", err, all)
 			}

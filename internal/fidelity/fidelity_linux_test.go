@@ -13,7 +13,7 @@ import (
 )
 
 // plan is what a run of TestFidelity measures, from the environment:
-// FIDELITY is quick (3 s, 16 sessions) or full (20 s, 16 and 64 sessions), without
+// FIDELITY is quick (1 s, 16 sessions) or full (20 s, 16 and 64 sessions), without
 // it nothing is measured. FIDELITY_TIME is another number of seconds.
 // FIDELITY_CELLS is a regular expression that picks cells by their names, such as
 // "tpcc/mariadb/16/row". FIDELITY_RESULTS is the file of results (cells that it
@@ -36,7 +36,7 @@ func readPlan(t *testing.T) plan {
 	case "":
 		t.Skip(`takes an hour or more: "make fidelity", or FIDELITY=quick`)
 	case "quick":
-		p.seconds, p.sessions = 3, []int{16}
+		p.seconds, p.sessions = 1, []int{16}
 		if os.Getenv("FIDELITY_CELLS") != "" {
 			p.planted = plantedSeconds
 		}

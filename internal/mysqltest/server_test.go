@@ -165,6 +165,11 @@ func TestUsers(t *testing.T) {
 				c := mysql.NewConfig()
 				c.User, c.Passwd, c.Net, c.Addr = u.Name, u.Password, "tcp", s.Addr
 				rows, err := dsnRows(c.FormatDSN(), "SELECT CURRENT_USER()")
+				for range 2 { // the driver takes some nonces for malformed
+					if errors.Is(err, mysql.ErrMalformPkt) {
+						rows, err = dsnRows(c.FormatDSN(), "SELECT CURRENT_USER()")
+					}
+				}
 				if err != nil || rows[0][0] != u.Name+"@%" {
 					t.Errorf("%q with %q: %q, %v", u.Name, u.Plugin, rows, err)
 				}
