@@ -19,7 +19,7 @@ func (p *Planner) size() (n int) {
 		n += len(m.waited) + len(m.reached)
 	}
 	for _, t := range p.tables {
-		n += lists(&t.all) + cap(t.inserted.items) + cap(t.locked.items) + cap(t.kept)
+		n += lists(&t.all) + cap(t.inserted.items) + cap(t.locked.items) + cap(t.scanned.items) + cap(t.skipping.items) + cap(t.kept)
 		for i := range t.lenses {
 			l := &t.lenses[i]
 			n += lists(&l.loose) + len(l.buckets) + len(l.spare)

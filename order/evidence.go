@@ -136,25 +136,37 @@ func (f *command) tells(g *group) (r *fact, seen bool) {
 // overwritten tells whether a read that did not find what a group wrote found what
 // another wrote there after it. It returns nil where that can't be told: somebody
 // wrote there after it who knows what.
-func (p *Planner) overwritten(r *fact, g *group) (*fact, bool) {
+func (p *Planner) overwritten(r *fact, g *group) (told *fact, found bool) {
+	told = r
+	p.writers(r, func(b *access) {
+		o := b.group
+		if b.columns&r.access.columns == 0 || o == g || o.point() < g.point() || o.earliest() >= r.cmd.answered {
+			return
+		}
+		switch seen, known := r.tells(o); {
+		case seen:
+			found = true
+		case !known:
+			told = nil
+		}
+	})
+	if found {
+		return r, true
+	}
+	return told, false
+}
+
+// writers calls yield for the accesses of committed groups that wrote the row that a
+// read is of.
+func (p *Planner) writers(r *fact, yield func(b *access)) {
 	p.beside = r.table.near(r.access, p.beside[:0], p.old(), false)
-	told := r
 	for _, l := range p.beside {
 		for _, b := range l.items[l.head:] {
-			o := b.group
-			if b.exact != r.exact || !b.wrote || b.columns&r.access.columns == 0 || o == g || o.over != committed || b.end != nil ||
-				o.point() < g.point() || o.earliest() >= r.cmd.answered {
-				continue
-			}
-			switch seen, known := r.tells(o); {
-			case seen:
-				return r, true
-			case !known:
-				told = nil
+			if b.exact == r.exact && b.wrote && b.group.over == committed && b.end == nil {
+				yield(b)
 			}
 		}
 	}
-	return told, false
 }
 
 // tells tells whether a read found what a group wrote last to its value.
@@ -198,22 +210,18 @@ func (p *Planner) between(f *command) (after, before int64) {
 // bound narrows the bounds by what one read found: the lower ones, or those below
 // which the snapshot lies.
 func (p *Planner) bound(f *command, r *fact, lo, hi int64, below bool) (after, before int64) {
-	p.beside = r.table.near(r.access, p.beside[:0], p.old(), false)
-	for _, l := range p.beside {
-		for _, b := range l.items[l.head:] {
-			g := b.group
-			if b.exact != r.exact || !b.wrote || g.session == f.group.session || g.over != committed || b.end != nil ||
-				g.effective() <= f.sent || g.earliest() >= f.answered {
-				continue
-			}
-			g.looked = true
-			switch seen, known := r.tells(g); {
-			case known && seen && !below:
-				lo = max(lo, g.point())
-			case known && !seen && below && g.point() > lo: // what came before was overwritten
-				hi = min(hi, g.point())
-			}
+	p.writers(r, func(b *access) {
+		g := b.group
+		if g.session == f.group.session || g.effective() <= f.sent || g.earliest() >= f.answered {
+			return
 		}
-	}
+		g.looked = true
+		switch seen, known := r.tells(g); {
+		case known && seen && !below:
+			lo = max(lo, g.point())
+		case known && !seen && below && g.point() > lo: // what came before was overwritten
+			hi = min(hi, g.point())
+		}
+	})
 	return lo, hi
 }

@@ -94,11 +94,7 @@ func TestLawGTIDs(t *testing.T) {
 	for seed := range uint64(300) {
 		for _, some := range []bool{false, true} {
 			r := rand.New(rand.NewPCG(seed, 1))
-			rows := 2 + r.IntN(12)
-			var clients []*client
-			for i := range 2 + r.IntN(6) {
-				clients = append(clients, newClient(i+1, modelOps(r, rows, 12, false)))
-			}
+			rows, clients := someClients(r, false)
 			rec := record(r, rows, clients)
 			steps, _ := planModel(t, rec, Options{Mode: Row})
 			if out := replayModel(r, rows, rec, steps, fresh(clients)); out.final != rec.final {
@@ -139,11 +135,7 @@ func TestLawOddGTIDs(t *testing.T) {
 	odd := int64(0)
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		rows := 2 + r.IntN(12)
-		var clients []*client
-		for i := range 2 + r.IntN(6) {
-			clients = append(clients, newClient(i+1, modelOps(r, rows, 12, seed%2 == 0)))
-		}
+		rows, clients := someClients(r, seed%2 == 0)
 		rec := record(r, rows, clients)
 		numbers := r.Perm(len(rec.commits))
 		for _, k := range sortedPlaces(rec.commits) {

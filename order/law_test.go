@@ -82,11 +82,7 @@ func TestLawOrder(t *testing.T) {
 // runModel records with the model, plans, and replays.
 func runModel(t *testing.T, seed uint64, o Options, locks bool) (modelOutcome, *modelRecording, Stats) {
 	r := rand.New(rand.NewPCG(seed, 1))
-	rows := 2 + r.IntN(12)
-	var clients []*client
-	for i := range 2 + r.IntN(6) {
-		clients = append(clients, newClient(i+1, modelOps(r, rows, 12, locks)))
-	}
+	rows, clients := someClients(r, locks)
 	rec := record(r, rows, clients)
 	steps, stats := planModel(t, rec, o)
 	return replayModel(r, rows, rec, steps, fresh(clients)), rec, stats

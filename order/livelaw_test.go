@@ -172,11 +172,7 @@ func isAmbiguous(s *Step, clients []*client, times map[commandID][2]int64) bool 
 
 func runLiveModel(t *testing.T, seed uint64, locks bool, window time.Duration, lag int) (modelOutcome, *modelRecording, Stats, []*client) {
 	r := rand.New(rand.NewPCG(seed, 2))
-	rows := 2 + r.IntN(12)
-	var clients []*client
-	for i := range 2 + r.IntN(6) {
-		clients = append(clients, newClient(i+1, modelOps(r, rows, 12, locks)))
-	}
+	rows, clients := someClients(r, locks)
 	rec := record(r, rows, clients)
 	tables, err := schema.Read(strings.NewReader(modelSchema))
 	if err != nil {

@@ -147,6 +147,16 @@ type client struct {
 	failed bool
 }
 
+// someClients returns clients that are at work on a few rows, and how many these are.
+// locks: every write stands in a transaction.
+func someClients(r *rand.Rand, locks bool) (rows int, clients []*client) {
+	rows = 2 + r.IntN(12)
+	for i := range 2 + r.IntN(6) {
+		clients = append(clients, newClient(i+1, modelOps(r, rows, 12, locks)))
+	}
+	return rows, clients
+}
+
 func newClient(id int, ops []op) *client {
 	return &client{id: id, ops: ops, txn: &modelTxn{id: id, snapshot: -1, own: map[int]int{}}, auto: true}
 }

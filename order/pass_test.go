@@ -79,11 +79,7 @@ func TestLawPass(t *testing.T) {
 	}
 	for seed := range uint64(25) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		rows := 2 + r.IntN(12)
-		var clients []*client
-		for i := range 2 + r.IntN(6) {
-			clients = append(clients, newClient(i+1, modelOps(r, rows, 12, seed%2 == 0)))
-		}
+		rows, clients := someClients(r, seed%2 == 0)
 		rec := record(r, rows, clients)
 		name := fmt.Sprintf("seed %d", seed)
 		for _, o := range []Options{{Mode: Row, Doubts: true}, {Mode: Row}, {Mode: Table}, {Mode: Row, Hold: 12}, {Mode: Row, Window: 8}, {Mode: Row, HoldBytes: 3000}, {Mode: Row, HoldTime: 20}} {

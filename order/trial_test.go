@@ -28,7 +28,7 @@ func TestLawTrial(t *testing.T) {
 				var guesses []session.Guess
 				for b := range n {
 					if on>>b&1 != 0 {
-						seen, known := r.learned.saw2(commandID{99, 1}, commandID{uint64(b + 1), 1})
+						seen, known := r.learned.saw(named(99, 1), named(uint64(b+1), 1))
 						if !known {
 							seen = guess>>b&1 != 0
 						}
@@ -58,14 +58,9 @@ func TestLawTrial(t *testing.T) {
 	})
 }
 
-// saw2 tells what was learned of a snapshot next to a command.
-func (l *Learned) saw2(snap, on commandID) (seen, known bool) {
-	for _, n := range l.List {
-		if n.place() == (place{snap.session, snap.seq, on.session, on.seq}) {
-			return n.Seen, true
-		}
-	}
-	return false, false
+// named returns a command of a session.
+func named(session, seq uint64) *command {
+	return &command{step: &Step{Session: session, Seq: seq}}
 }
 
 // Where no place helps, it is as it was, and nothing is tried any more.
@@ -82,13 +77,13 @@ func TestTrialInVain(t *testing.T) {
 			break
 		}
 		for i, g := range guesses {
-			guesses[i].Seen, _ = r.learned.saw2(commandID{9, 3}, commandID{g.Session, g.Seq})
+			guesses[i].Seen, _ = r.learned.saw(named(9, 3), named(g.Session, g.Seq))
 		}
 	}
-	if one, _ := r.learned.saw2(commandID{9, 3}, commandID{1, 5}); !one {
+	if one, _ := r.learned.saw(named(9, 3), named(1, 5)); !one {
 		t.Error("not as it was")
 	}
-	if two, _ := r.learned.saw2(commandID{9, 3}, commandID{2, 7}); two {
+	if two, _ := r.learned.saw(named(9, 3), named(2, 7)); two {
 		t.Error("not as it was")
 	}
 }

@@ -64,9 +64,19 @@ func eachDashed(payload []byte, yield func(at int, form Form, u UUID)) {
 
 // eachHex finds those without.
 func eachHex(payload []byte, raw bool, yield func(at int, form Form, u UUID)) {
-	for end := 0; end+hexLen <= len(payload); {
+	EachHexRun(payload, hexLen, func(at, end int) {
+		if raw && at > 0 && payload[at-1] == hexLen || end-at == hexLen && isLiteral(payload, at, end) {
+			readings(payload[at:at+hexLen], func(f Form, u UUID) { yield(at, f, u) })
+		}
+	})
+}
+
+// EachHexRun calls yield for each run of hex digits, in either case, that has so
+// many at least: payload[at:end].
+func EachHexRun(payload []byte, digits int, yield func(at, end int)) {
+	for end := 0; end+digits <= len(payload); {
 		// A run that begins at end or behind it and is long enough has a digit here.
-		at := end + hexLen - 1
+		at := end + digits - 1
 		if !isHex[payload[at]] {
 			end = at + 1
 			continue
@@ -76,8 +86,8 @@ func eachHex(payload []byte, raw bool, yield func(at int, form Form, u UUID)) {
 		}
 		for end = at; end < len(payload) && isHex[payload[end]]; end++ {
 		}
-		if raw && at > 0 && payload[at-1] == hexLen && end-at >= hexLen || end-at == hexLen && isLiteral(payload, at, end) {
-			readings(payload[at:at+hexLen], func(f Form, u UUID) { yield(at, f, u) })
+		if end-at >= digits {
+			yield(at, end)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"myreplay/outcome"
 	"myreplay/session"
 )
 
@@ -70,33 +71,14 @@ func (d *documentIDs) toRecorded(payload []byte) {
 // their number, they are a string of their own and what follows them belongs to
 // something else, whatever it looks like.
 func eachID(payload []byte, yield func(at int, id documentID)) {
-	for end := 0; end+idDigits <= len(payload); {
-		// A run that begins at end or behind it and is long enough has a digit here.
-		at := end + idDigits - 1
-		if !isHex[payload[at]] {
-			end = at + 1
-			continue
-		}
-		for at > end && isHex[payload[at-1]] {
-			at--
-		}
-		for end = at; end < len(payload) && isHex[payload[end]]; end++ {
-		}
-		if n := end - at; n == idDigits || n > idDigits && at > 0 && payload[at-1] == idDigits {
+	outcome.EachHexRun(payload, idDigits, func(at, end int) {
+		if end-at == idDigits || at > 0 && payload[at-1] == idDigits {
 			if id, ok := parseID(payload[at : at+idDigits]); ok {
 				yield(at, id)
 			}
 		}
-	}
+	})
 }
-
-// isHex tells which bytes are hex digits.
-var isHex = func() (is [256]bool) {
-	for _, c := range []byte("0123456789abcdefABCDEF") {
-		is[c] = true
-	}
-	return is
-}()
 
 // parseID reads an id as servers write it, in lower case.
 func parseID[T ~string | ~[]byte](text T) (id documentID, ok bool) {

@@ -42,6 +42,7 @@ type replayArgs struct {
 	repeat   int
 	orderArgs
 	prompt     func() (string, error) // for the password; nil: there is no terminal
+	about      described
 	sameServer bool
 	dryRun     bool
 	keep       rows
@@ -196,6 +197,9 @@ func (a *replayArgs) main(c *cobra.Command, path string, rawURLs []string) error
 	}
 	a.run = expandTime(a.run, time.Now())
 	a.prompt = askedOnce(passwordPrompt())
+	if a.about, err = describe(path); err != nil {
+		return err
+	}
 	f, err := a.faithful(c, path, urls)
 	if err != nil {
 		return err
@@ -212,10 +216,9 @@ func (a *replayArgs) main(c *cobra.Command, path string, rawURLs []string) error
 
 // pass replays once, and writes the run.
 func (a *replayArgs) pass(c *cobra.Command, path string, urls []*target.URL, run string, f *faithful, o replay.Options) error {
-	meta, commands, err := describe(path)
-	if err != nil {
-		return err
-	}
+	meta := a.about.meta
+	meta.Created = time.Now().UTC()
+	var err error
 	var record *capfile.Writer
 	if a.record != "" {
 		if record, err = a.recorder(path, &meta); err != nil {
@@ -246,31 +249,39 @@ func (a *replayArgs) pass(c *cobra.Command, path string, urls []*target.URL, run
 	if err != nil {
 		return err
 	}
-	return a.replay(c, path, server, w, record, commands*int64(a.copies*a.repeat), run, f, o)
+	return a.replay(c, path, server, w, record, int64(a.about.totals.CommandCount())*int64(a.copies*a.repeat), run, f, o)
 }
 
-// describe says what a run of the recording is, and how many commands it has; 0
-// when that is not known before.
-func describe(path string) (meta capfile.Meta, commands int64, err error) {
-	meta = capfile.Meta{Kind: capfile.KindRun, Created: time.Now().UTC(), Tool: tool(), Source: capfile.Source{From: "replay"}, OfPath: path, Seed: rand.Uint64()}
+// described is what is known of a recording before it is replayed.
+type described struct {
+	meta   capfile.Meta // of a run of it
+	totals capfile.Totals
+	why    error // why a capture's totals are not known
+}
+
+// describe looks at a recording. Packet files have no totals.
+func describe(path string) (d described, err error) {
+	d.meta = capfile.Meta{Kind: capfile.KindRun, Tool: tool(), Source: capfile.Source{From: "replay"}, OfPath: path, Seed: rand.Uint64()}
 	is, err := isCapture(path)
 	if err != nil || !is {
-		return meta, 0, err
+		return d, err
 	}
 	r, err := capfile.Open(path)
 	if err != nil {
-		return meta, 0, err
+		return d, err
 	}
 	defer r.Close()
 	m := r.Meta()
 	if m.Kind == capfile.KindRun {
-		return meta, 0, fmt.Errorf("%s is a run: replay the capture that it was made from", path)
+		return d, fmt.Errorf("%s is a run: replay the capture that it was made from", path)
 	}
-	meta.Seed, meta.Of = m.Seed, m.ID
+	d.meta.Seed, d.meta.Of = m.Seed, m.ID
 	if t, err := r.Totals(); err == nil {
-		commands = int64(t.CommandCount())
+		d.totals = t
+	} else {
+		d.why = err
 	}
-	return meta, commands, nil
+	return d, nil
 }
 
 // recorder begins the capture that --record asks for, and makes meta that of a

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"myreplay/binlog"
-	"myreplay/capfile"
 )
 
 // binlogSlack is how far beyond the recording commits of binary logs are kept.
@@ -15,22 +14,16 @@ const binlogSlack = int64(time.Second)
 
 // commits reads the source's binary logs, as far as they are of the time of a
 // capture; nil when none were given.
-func (a *orderArgs) commits(capture string) (*binlog.Index, error) {
-	if len(a.binlogs) == 0 {
+func (a *orderArgs) commits(about *described) (*binlog.Index, error) {
+	switch {
+	case len(a.binlogs) == 0:
 		return nil, nil
+	case about.meta.Of == "":
+		return nil, errors.New("--binlog goes with a capture: myreplay capture -r FILE -o DIR makes one of packet files")
+	case about.why != nil:
+		return nil, about.why
 	}
-	if is, err := isCapture(capture); err != nil || !is {
-		return nil, errors.Join(err, errors.New("--binlog goes with a capture: myreplay capture -r FILE -o DIR makes one of packet files"))
-	}
-	r, err := capfile.Open(capture)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	t, err := r.Totals()
-	if err != nil {
-		return nil, err
-	}
+	t := &about.totals
 	x := &binlog.Index{From: t.First - binlogSlack, To: t.Last + binlogSlack}
 	for _, path := range a.binlogs {
 		if err := readBinlog(x, path); err != nil {

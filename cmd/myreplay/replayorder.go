@@ -123,7 +123,6 @@ func parsePins(list string) (p pinWords, err error) {
 // faithful is what a pass needs to keep order and values.
 type faithful struct {
 	mode    order.Mode
-	capture string // its id; "": packet files
 	schema  *schema.Schema
 	commits *binlog.Index // nil: not known
 	learned *order.Learned
@@ -151,14 +150,10 @@ func (a *replayArgs) faithful(c *cobra.Command, path string, urls []*target.URL)
 	if err != nil {
 		return nil, err
 	}
-	meta, _, err := describe(path)
-	if err != nil {
-		return nil, err
-	}
-	if meta.Of == "" && (a.refine > 0 || a.check) {
+	if a.about.meta.Of == "" && (a.refine > 0 || a.check) {
 		return nil, errors.New("--refine and --check compare with a capture: myreplay capture -r FILE -o DIR makes one of packet files")
 	}
-	f := &faithful{mode: m, capture: meta.Of}
+	f := &faithful{mode: m}
 	p, err := a.pins()
 	if err != nil || m == order.None && !p.ids {
 		return f, err
@@ -182,10 +177,10 @@ func (a *replayArgs) faithful(c *cobra.Command, path string, urls []*target.URL)
 	if m == order.None {
 		return f, nil
 	}
-	if f.commits, err = a.commits(path); err != nil {
+	if f.commits, err = a.commits(&a.about); err != nil {
 		return f, err
 	}
-	f.learned, err = a.lessons(path, f.capture)
+	f.learned, err = a.lessons(path, a.about.meta.Of)
 	return f, err
 }
 
