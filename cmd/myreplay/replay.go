@@ -313,7 +313,7 @@ func (a *replayArgs) replay(c *cobra.Command, path string, server *replayTarget,
 	begin := time.Now()
 	shown := showProgress(errs, a.quiet, func() string { return progressLine(r.Stats(), total, time.Since(begin), a.speed != 0) })
 	if a.speed == 0 {
-		defer matchProcessors(server.threads)()
+		defer matchProcessors(server.threads, func() int { return int(r.Stats().Blocked.Load()) })()
 	}
 	var err error
 	for n := 0; n < a.repeat && err == nil && ctx.Err() == nil; n++ {
