@@ -30,6 +30,21 @@ type access struct {
 	// new ones do. gap: it locks gaps between rows, too; scans: it looks at rows, and
 	// locks no gaps. skips: what is locked decides what it does.
 	inserts, enters, gap, scans, skips bool
+	// isKeyed: keyed are the keys of the rows that it returned.
+	isKeyed bool
+	// columns are those read (snapshot) or changed (wrote), a bit each; the last
+	// bit stands for all columns from 63 on.
+	columns uint64
+	// domains tell the rows, sorted by column.
+	domains []domain
+	// exact is a hash of the primary key where it names one row; else 0.
+	exact uint64
+	// end is where what it holds ends, if that is not the end of its group.
+	end *command
+	// visit is the scan that saw it last.
+	visit uint64
+	// What is asked of fewer follows.
+
 	// again: its transaction had locked its rows before, with a read that returned
 	// them.
 	again bool
@@ -40,21 +55,8 @@ type access struct {
 	// where all of them came to at once, as far as that is told.
 	moves bool
 	moved []domain
-	// columns are those read (snapshot) or changed (wrote), a bit each; the last
-	// bit stands for all columns from 63 on.
-	columns uint64
-	// domains tell the rows, sorted by column.
-	domains []domain
-	// exact is a hash of the primary key where it names one row; else 0.
-	exact uint64
-	// keyed are hashes of the primary keys of its rows, sorted; isKeyed: they are
-	// those of the rows that it returned.
-	keyed   []uint64
-	isKeyed bool
-	// end is where what it holds ends, if that is not the end of its group.
-	end *command
-	// visit is the scan that saw it last.
-	visit uint64
+	// keyed are hashes of the primary keys of its rows, sorted.
+	keyed []uint64
 }
 
 // allColumns is every column.
@@ -100,11 +102,13 @@ func (a *access) locks(b *access) bool {
 type list struct {
 	items []*access
 	head  int
-	// spans and marks, where they are kept, tell of each item between which values its
-	// rows are in the last column of a lens, and what else lets most be passed over
+	// marks, where they are kept, tell of each item what lets most be passed over
 	// without a look.
-	spans []span
 	marks []mark
+	// rows, of a long list, is where the accesses of each row are; dropped is how many
+	// the list has let go of since then.
+	rows    *rows
+	dropped int
 }
 
 // span is a range of values, both ends included.
@@ -118,20 +122,24 @@ func (l *list) add(a *access) {
 		n := copy(l.items, l.items[l.head:])
 		clear(l.items[n:])
 		if l.marks != nil {
-			l.spans = l.spans[:copy(l.spans, l.spans[l.head:])]
 			l.marks = l.marks[:copy(l.marks, l.marks[l.head:])]
+			l.dropped += l.head
 		}
 		l.items, l.head = l.items[:n], 0
 	}
 	l.items = append(l.items, a)
 }
 
-// addMarked adds an access with its span and mark. All of a list are added so, or
-// none.
-func (l *list) addMarked(a *access, s span, m *mark) {
+// addMarked adds an access with its mark. All of a list are added so, or none.
+func (l *list) addMarked(a *access, m *mark) {
 	l.add(a)
-	l.spans = append(l.spans, s)
 	l.marks = append(l.marks, *m)
+	switch {
+	case l.rows != nil:
+		l.link(len(l.items) - 1)
+	case l.len() >= rowsFrom:
+		l.startRows()
+	}
 }
 
 func (l *list) len() int { return len(l.items) - l.head }
@@ -156,11 +164,11 @@ func (b *bucket) add(a *access) {
 	}
 }
 
-func (b *bucket) addMarked(a *access, s span, m *mark) {
+func (b *bucket) addMarked(a *access, m *mark) {
 	if a.mode == snapshot {
-		b.reads.addMarked(a, s, m)
+		b.reads.addMarked(a, m)
 	} else {
-		b.locks.addMarked(a, s, m)
+		b.locks.addMarked(a, m)
 	}
 }
 

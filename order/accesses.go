@@ -223,7 +223,7 @@ func (p *Planner) inserted(c *command, bt *boundTable, all *access, r *session.R
 	var room [16]domain
 	for _, row := range in.Rows {
 		a := *all
-		a.columns, a.domains = allColumns, room[:0]
+		list := room[:0]
 		given := false
 		for i, v := range row {
 			if i >= len(bt.inserted) || bt.inserted[i] < 0 {
@@ -232,16 +232,16 @@ func (p *Planner) inserted(c *command, bt *boundTable, all *access, r *session.R
 			col := uint8(bt.inserted[i])
 			given = given || int(col) == bt.table.auto && isGiven(v)
 			if d, ok := c.value(col, classOf(bt.table.schema, col), v); ok {
-				a.domains = append(a.domains, d)
+				list = append(list, d)
 			}
 		}
 		if bt.table.auto >= 0 && !given && made > 0 && made < 1<<62 {
-			a.domains = slices.DeleteFunc(a.domains, func(d domain) bool { return int(d.column) == bt.table.auto })
-			a.domains = append(a.domains, one(uint8(bt.table.auto), number, int64(made)))
+			list = slices.DeleteFunc(list, func(d domain) bool { return int(d.column) == bt.table.auto })
+			list = append(list, one(uint8(bt.table.auto), number, int64(made)))
 			made += step
 		}
-		sortDomains(a.domains)
-		a.domains = p.slabs.keepDomains(a.domains)
+		sortDomains(list)
+		a.columns, a.domains = allColumns, p.slabs.keepDomains(list)
 		b := p.slabs.access(a)
 		p.keep(b)
 		if p.options.Digests && b.exact != 0 && b.wrote {

@@ -11,8 +11,13 @@ import (
 
 // size counts what a planner remembers of what it handed on.
 func (p *Planner) size() (n int) {
-	lists := func(b *bucket) int {
-		return cap(b.locks.items) + cap(b.reads.items) + cap(b.locks.marks) + cap(b.reads.marks)
+	lists := func(b *bucket) (n int) {
+		for _, l := range []*list{&b.locks, &b.reads} {
+			if n += cap(l.items) + cap(l.marks); l.rows != nil {
+				n += len(l.rows)
+			}
+		}
+		return n
 	}
 	n = cap(p.queue) + cap(p.ends) + cap(p.longs) + cap(p.enders) + len(p.members) + len(p.bindings) + len(p.least) + len(p.tables)
 	for _, m := range p.members {

@@ -15,6 +15,7 @@ type command struct {
 	// was seen: what it did happened between the two. answered is never while it is
 	// under way.
 	sent, answered int64
+	id             commandID
 	what           effect
 	// waits are those of its step, until that is finished.
 	waits   []pendingWait

@@ -35,7 +35,8 @@ func (l *lens) drop(cell uint64, b *bucket) {
 // empty readies a list that has no items for use again; false: it is too large.
 func (l *list) empty() bool {
 	clear(l.items)
-	l.items, l.head, l.spans, l.marks = l.items[:0], 0, l.spans[:0], l.marks[:0]
+	l.items, l.head, l.marks = l.items[:0], 0, l.marks[:0]
+	l.unlink()
 	return cap(l.items) <= maxSpareBucket
 }
 
@@ -137,24 +138,27 @@ func (l *lens) span(a *access) span {
 func (l *lens) add(a *access, m *mark, cells []uint64) {
 	cells, ok := l.cells(a, cells)
 	if !ok {
-		l.loose.addMarked(a, anywhere, m)
+		m.span = anywhere
+		l.loose.addMarked(a, m)
 		return
 	}
-	s := l.span(a)
+	m.span = l.span(a)
 	for _, c := range cells {
-		l.bucket(c).addMarked(a, s, m)
+		l.bucket(c).addMarked(a, m)
 	}
 }
 
-// size returns how many accesses are in some buckets, or in none.
-func (l *lens) size(cells []uint64, old uint64, reads bool) int {
+// open appends the buckets of some cells, and returns how many accesses are in these,
+// or in none.
+func (l *lens) open(cells []uint64, dst []*bucket, old uint64, reads bool) ([]*bucket, int) {
 	l.loose.trim(old)
 	n := l.loose.len(reads)
 	for _, c := range cells {
 		if b := l.buckets[c]; b != nil {
 			b.trim(old)
 			n += b.len(reads)
+			dst = append(dst, b)
 		}
 	}
-	return n
+	return dst, n
 }

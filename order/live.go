@@ -143,7 +143,7 @@ func (l *Live) command(m *member, e *session.Command) error {
 			return err
 		}
 	}
-	l.put(m, held{e, &command{event: e, step: l.p.step(e), sent: e.End, answered: never}})
+	l.put(m, held{e, &command{event: e, step: l.p.step(e), id: commandID{e.ID, e.Seq}, sent: e.End, answered: never}})
 	if err := l.drain(m); err != nil {
 		return err
 	}

@@ -257,17 +257,18 @@ func (l *list) forget() {
 		}
 		l.items[n] = l.items[i]
 		if l.marks != nil {
-			l.spans[n], l.marks[n] = l.spans[i], l.marks[i]
+			l.marks[n] = l.marks[i]
 		}
 		n++
 	}
 	clear(l.items[n:])
 	l.items, l.head = l.items[:n], 0
 	if l.marks != nil {
-		l.spans, l.marks = l.spans[:n], l.marks[:n]
+		l.marks = l.marks[:n]
+		l.unlink() // the next that is added links all anew
 	}
 	if cap(l.items) > 64 && cap(l.items) > 4*n {
-		l.items, l.spans, l.marks = slices.Clone(l.items), slices.Clone(l.spans), slices.Clone(l.marks)
+		l.items, l.marks = slices.Clone(l.items), slices.Clone(l.marks)
 	}
 }
 

@@ -42,8 +42,8 @@ type member struct {
 	waited map[uint64]uint64
 	// reached is as waited, for groups.
 	reached []reached
-	room    *waitRoom // the planner's
-	line    line      // of a Live
+	room    *room[pendingWait] // the planner's
+	line    line               // of a Live
 }
 
 // level is a transaction isolation level.
@@ -84,7 +84,7 @@ type statement struct {
 
 func (p *Planner) start(e *session.Start) *member {
 	m := &member{id: e.ID, connection: e.ConnectionID, x: e.Protocol == session.X, caps: classic.Capability(e.Login.Capabilities),
-		schema: e.Login.Schema, login: e.Login.Schema, maria: strings.Contains(e.ServerVersion, "MariaDB"), server: p.level, room: &p.room}
+		schema: e.Login.Schema, login: e.Login.Schema, maria: strings.Contains(e.ServerVersion, "MariaDB"), server: p.level, room: &p.waits}
 	m.level = m.server
 	if e.State != nil {
 		m.restore(p, e.State)

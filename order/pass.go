@@ -7,8 +7,13 @@ import "math/bits"
 // one of the same session, in an earlier transaction of its own. Lists have marks,
 // by which such are passed over without a look. What a plan says is the same.
 
-// mark is what is known of an access without a look at it.
+// mark is what is known of an access without a look at it. It fills a line of a
+// processor's cache.
 type mark struct {
+	// span is where its rows are in the last column of a lens.
+	span
+	// from is from when on it changes nothing for what was done before (glance.until).
+	from int64
 	// session and begun name its group; begun is never where what it holds does not
 	// end with its group.
 	session, begun uint64
@@ -17,6 +22,21 @@ type mark struct {
 	// that it reads or changes.
 	exact   uint32
 	columns columnSet
+	// before is the place of the one before it in its row.
+	before int
+}
+
+// fromOf returns from when on an access is surely behind what was done before: what
+// it locks was not locked yet, what it changes was not changed, its snapshot was not
+// taken.
+func fromOf(a *access) int64 {
+	switch a.mode {
+	case snapshot:
+		return snapshotOf(a).sent
+	case define: // it has no snapshot, and bars those that have an older one
+		return -never
+	}
+	return a.cmd.sent
 }
 
 // columnSet is a set of columns, several to a bit.
@@ -34,7 +54,7 @@ func setOf(columns uint64) columnSet {
 
 // markOf returns the mark of an access.
 func markOf(a *access) mark {
-	m := mark{a.group.session.id, a.group.begun, a.cmd.answered, uint32(a.exact), setOf(a.columns)}
+	m := mark{span: anywhere, from: fromOf(a), session: a.group.session.id, begun: a.group.begun, answered: a.cmd.answered, exact: uint32(a.exact), columns: setOf(a.columns)}
 	switch {
 	case a.mode == snapshot:
 		m.exact = 0
@@ -52,6 +72,9 @@ func markOf(a *access) mark {
 // glance tells of marks which accesses change nothing for one.
 type glance struct {
 	span
+	// until is when the access was done with those of a list: those that began later
+	// are behind it.
+	until   int64
 	columns columnSet
 	// exact is that of the access's row, whose latest writer counts even if it was
 	// waited for; 2 is that of none.
@@ -87,7 +110,7 @@ func (p *Planner) glanceAt(g *glance, a *access, l *list) {
 		g.reached = nil
 	}
 	g.all = a.mode == define || a.mode != snapshot && locks
-	g.settled = nil
+	g.settled, g.until = nil, p.until(a, locks)
 	switch {
 	case p.live || late || a.end != nil:
 	case a.mode != snapshot && !locks:
@@ -95,6 +118,24 @@ func (p *Planner) glanceAt(g *glance, a *access, l *list) {
 	case a.mode == snapshot && locks && !p.options.Doubts:
 		g.settled = p.saw.of(snapshotOf(a))
 	}
+}
+
+// until is by when an access was had: its snapshot was taken; it had its lock, before
+// others; or others saw what it changed, and their snapshots need not be hidden from
+// it.
+func (p *Planner) until(a *access, locks bool) int64 {
+	last := a.last()
+	switch {
+	case p.live || p.looks || a.mode == define || last == nil:
+		return never
+	case a.mode == snapshot:
+		return snapshotOf(a).answered
+	case locks:
+		return a.cmd.answered
+	case a.end == nil:
+		return a.group.effective()
+	}
+	return last.answered
 }
 
 // passes tells whether an access with a mark, which lies in the span, changes

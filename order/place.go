@@ -40,7 +40,7 @@ func (p *Planner) emit(g *group, emit Emit) error {
 // placed takes note of a group that was handed on.
 func (p *Planner) placed(g *group) {
 	p.bytes -= g.bytes
-	p.slabs.reuse(g.events)
+	p.held.reuse(g.events)
 	g.bytes, g.events, g.shown = 0, nil, p.events
 	if g.long {
 		g.accesses = nil // tables have them
@@ -49,6 +49,7 @@ func (p *Planner) placed(g *group) {
 		return
 	}
 	p.stats.Groups++
+	p.near.reuse(g.accesses)
 	g.accesses = nil
 	if g.last != nil {
 		e := placed{g.last.answered, p.numbers}
@@ -153,7 +154,7 @@ func (p *Planner) finishStep(c *command, old uint64) {
 	m := c.group.session
 	kept := c.waits[:0]
 	for _, w := range c.waits {
-		if w.On.Seq <= m.waited[w.session] || w.On.Number != 0 && w.On.Number < old {
+		if w.on.seq <= m.waited[w.on.session] || w.On.Number != 0 && w.On.Number < old {
 			continue
 		}
 		kept = append(kept, w)
@@ -161,7 +162,7 @@ func (p *Planner) finishStep(c *command, old uint64) {
 		p.stats.Reasons[w.Reason]++
 	}
 	if len(kept) > 0 {
-		s.Waits = make([]Wait, len(kept))
+		s.Waits = take(&p.slabs.waits, len(kept), slabItems)
 	}
 	for i := range kept {
 		w := &kept[i]
@@ -170,9 +171,9 @@ func (p *Planner) finishStep(c *command, old uint64) {
 			if m.waited == nil {
 				m.waited = map[uint64]uint64{}
 			}
-			m.waited[w.session] = max(m.waited[w.session], w.On.Seq)
+			m.waited[w.on.session] = w.on.seq // more than before, and there is one such a session
 			if w.upTo > 0 {
-				m.reach(w.session, w.upTo, len(p.members))
+				m.reach(w.on.session, w.upTo, len(p.members))
 			}
 		}
 	}
@@ -198,25 +199,25 @@ func (c *command) wait(on *command, conf Confidence, why Reason, sent bool) {
 		c.waitLate(Wait{On: on.step, Confidence: conf, Reason: why, Sent: sent})
 		return
 	}
-	session, upTo := on.step.Session, uint64(0)
+	upTo := uint64(0)
 	if conf == Proven && on.answered <= c.sent {
 		upTo = on.upTo()
 	}
 	for i := range c.waits {
 		w := &c.waits[i]
-		if w.session != session || w.Sent != sent || (w.Confidence == Proven) != (conf == Proven) {
+		if w.on.session != on.id.session || w.Sent != sent || (w.Confidence == Proven) != (conf == Proven) {
 			continue
 		}
 		w.upTo = max(w.upTo, upTo)
-		if w.On.Seq < on.step.Seq {
-			w.Wait = Wait{On: on.step, Confidence: conf, Reason: why, Sent: sent}
+		if w.on.seq < on.id.seq {
+			w.on, w.Wait = on.id, Wait{On: on.step, Confidence: conf, Reason: why, Sent: sent}
 		}
 		return
 	}
 	if c.waits == nil {
 		c.waits = c.group.session.room.take()
 	}
-	c.waits = append(c.waits, pendingWait{Wait{On: on.step, Confidence: conf, Reason: why, Sent: sent}, session, upTo})
+	c.waits = append(c.waits, pendingWait{Wait{On: on.step, Confidence: conf, Reason: why, Sent: sent}, on.id, upTo})
 }
 
 // waitLate is wait for a command of a long transaction that was handed on before it

@@ -44,7 +44,10 @@ type Planner struct {
 	lists   []*list
 	beside  []*list // scratch, as lists
 	slabs   slabs
-	room    waitRoom
+	// Rooms keep lists of waits, and of what groups are made of.
+	waits room[pendingWait]
+	held  room[held]
+	near  room[*access]
 	// hid is how snapshots stand to the transaction that is being placed, saw how
 	// others do to its snapshot.
 	hid, saw settlement
@@ -175,10 +178,10 @@ func (p *Planner) hold(g *group, h held) {
 // command takes a command.
 func (p *Planner) command(m *member, e *session.Command) {
 	c := &take(&p.slabs.commands, 1, slabItems)[0]
-	*c = command{event: e, step: p.step(e), sent: e.End, answered: never}
+	*c = command{event: e, step: p.step(e), id: commandID{e.ID, e.Seq}, sent: e.End, answered: never}
 	g := m.open
 	if g == nil {
-		g = &group{session: m, begun: p.events, at: e.At, first: c, events: p.slabs.events()}
+		g = &group{session: m, begun: p.events, at: e.At, first: c, events: p.held.take(), accesses: p.near.take()}
 		m.open = g
 		p.open.add(g)
 	}

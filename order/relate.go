@@ -23,7 +23,11 @@ func (p *Planner) relate(a *access, old uint64) {
 	p.visits++
 	p.lists = a.table.near(a, p.lists[:0], old, a.mode != snapshot)
 	floor, look := int64(0), p.glance(a)
+	bare := a.mode != snapshot && a.mode != define && !a.wrote // it does not stand to reads at all
 	for _, l := range p.lists {
+		if bare && l.marks != nil && l.items[l.head].mode == snapshot {
+			continue
+		}
 		p.glanceAt(&look, a, l)
 		floor = p.relateTo(a, l, &look, floor)
 	}
@@ -32,33 +36,57 @@ func (p *Planner) relate(a *access, old uint64) {
 // relateTo is relate for a list. What was answered before floor is passed over; it
 // returns the new one.
 func (p *Planner) relateTo(a *access, l *list, look *glance, floor int64) int64 {
-	spans, at := l.spans, look.span
-	for i := len(l.items) - 1; i >= l.head; i-- {
-		if spans != nil {
-			if spans[i].hi < at.lo || at.hi < spans[i].lo {
-				continue
-			}
-			m := &l.marks[i]
-			if m.answered < floor {
-				break
-			}
-			if !p.looks && look.passes(m) && (floor == 0 || m.answered != never) {
-				continue
-			}
-		}
-		b := l.items[i]
-		if b.cmd.answered < floor && b.cmd.answered != never {
-			break
-		}
-		if b.visit == p.visits || b.group.session == a.group.session {
+	if l.marks == nil {
+		return p.relateToAll(a, l, floor)
+	}
+	at, until := look.span, look.until
+	i, other, byRow := l.walk(at)
+	if p.looks {
+		i, other, byRow = l.walk(anywhere)
+	}
+	for ; i >= l.head; i, other = l.next(i, other, byRow) {
+		m := &l.marks[i]
+		if m.from > until || m.hi < at.lo || at.hi < m.lo {
 			continue
 		}
-		b.visit = p.visits
-		if p.meets(a, b) {
+		if m.answered < floor {
+			break
+		}
+		if !p.looks && look.passes(m) && (floor == 0 || m.answered != never) {
+			continue
+		}
+		b := l.items[i]
+		if m.answered == never && b.cmd.answered < floor {
+			break
+		}
+		if p.relateOne(a, b) {
 			floor = max(floor, b.since())
 		}
 	}
 	return floor
+}
+
+// relateToAll is relateTo for a list without marks.
+func (p *Planner) relateToAll(a *access, l *list, floor int64) int64 {
+	for i := len(l.items) - 1; i >= l.head; i-- {
+		b := l.items[i]
+		if b.cmd.answered < floor && b.cmd.answered != never {
+			break
+		}
+		if p.relateOne(a, b) {
+			floor = max(floor, b.since())
+		}
+	}
+	return floor
+}
+
+// relateOne is meets for an access that was not met yet.
+func (p *Planner) relateOne(a, b *access) (covers bool) {
+	if b.visit == p.visits || b.group.session == a.group.session {
+		return false
+	}
+	b.visit = p.visits
+	return p.meets(a, b)
 }
 
 // since is when all that was answered before was surely before the access, too.

@@ -17,7 +17,7 @@ type slabs struct {
 	domains  []domain
 	literals []sqltext.LiteralToken
 	shapes   []*sqltext.Shape
-	spare    [][]held
+	waits    []Wait
 }
 
 // take returns the first n items of a slab, which it renews when it has fewer.
@@ -46,41 +46,17 @@ func (s *slabs) keepDomains(list []domain) []domain {
 	return kept
 }
 
-// maxSpare is how many lists of events are kept for use again, and how long each
-// may be.
+// maxSpare is how many lists a room keeps for use again, and how long each may be.
 const maxSpare = 256
 
-// events returns an empty list for a group's events.
-func (s *slabs) events() []held {
-	if n := len(s.spare); n > 0 {
-		list := s.spare[n-1]
-		s.spare = s.spare[:n-1]
-		return list
-	}
-	return nil
-}
+// room keeps lists for use again.
+type room[T any] struct{ spare [][]T }
 
-// reuse takes a list of events back, which holds none any more.
-func (s *slabs) reuse(list []held) {
-	if cap(list) > 0 && cap(list) <= maxSpare && len(s.spare) < maxSpare {
-		s.spare = append(s.spare, list[:0])
-	}
-}
-
-// pendingWait is a Wait that is not handed on.
-type pendingWait struct {
-	Wait
-	session uint64
-	upTo    uint64 // of the command, where its answer was seen before the wait; else 0
-}
-
-// waitRoom keeps lists of waits for use again.
-type waitRoom struct{ spare [][]pendingWait }
-
-func (r *waitRoom) take() []pendingWait {
+// take returns an empty list.
+func (r *room[T]) take() []T {
 	n := len(r.spare)
 	if n == 0 {
-		return make([]pendingWait, 0, 8)
+		return nil
 	}
 	list := r.spare[n-1]
 	r.spare = r.spare[:n-1]
@@ -88,9 +64,16 @@ func (r *waitRoom) take() []pendingWait {
 }
 
 // reuse takes a list back, of which nothing is needed any more.
-func (r *waitRoom) reuse(list []pendingWait) {
+func (r *room[T]) reuse(list []T) {
 	if cap(list) > 0 && cap(list) <= maxSpare && len(r.spare) < maxSpare {
 		clear(list)
 		r.spare = append(r.spare, list[:0])
 	}
+}
+
+// pendingWait is a Wait that is not handed on.
+type pendingWait struct {
+	Wait
+	on   commandID
+	upTo uint64 // of the command, where its answer was seen before the wait; else 0
 }

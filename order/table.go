@@ -246,16 +246,17 @@ func (t *table) near(a *access, dst []*list, old uint64, reads bool) []*list {
 	t.all.trim(old)
 	t.span = anywhere
 	best, least := -1, t.all.len(reads)
-	var cells, chosen [maxCells]uint64
+	var cells [maxCells]uint64
+	var room, chosen [maxCells]*bucket
 	n := 0
 	for i := range t.lenses {
 		list, ok := t.lenses[i].cells(a, cells[:0])
 		if !ok {
 			continue
 		}
-		if size := t.lenses[i].size(list, old, reads); size <= least {
+		if buckets, size := t.lenses[i].open(list, room[:0], old, reads); size <= least {
 			best, least = i, size
-			n = copy(chosen[:], list)
+			n = copy(chosen[:], buckets)
 		}
 	}
 	if best < 0 {
@@ -263,10 +264,8 @@ func (t *table) near(a *access, dst []*list, old uint64, reads bool) []*list {
 	}
 	l := &t.lenses[best]
 	t.span = l.span(a)
-	for _, c := range chosen[:n] {
-		if b := l.buckets[c]; b != nil {
-			dst = b.append(dst, reads)
-		}
+	for _, b := range chosen[:n] {
+		dst = b.append(dst, reads)
 	}
 	return l.loose.append(dst, reads)
 }

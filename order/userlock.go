@@ -22,7 +22,7 @@ func (p *Planner) userLock(m *member, c *command, s *sqltext.Shape, r *session.R
 		m.free(d, known, c)
 		return
 	}
-	a := &access{group: c.group, cmd: c, table: t, mode: exclusive, end: &command{step: c.step, sent: never, answered: never, group: c.group}}
+	a := &access{group: c.group, cmd: c, table: t, mode: exclusive, end: &command{step: c.step, id: c.id, sent: never, answered: never, group: c.group}}
 	if known {
 		a.domains = []domain{d}
 	}
