@@ -2,7 +2,9 @@ package order
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,63 +18,106 @@ const benchSchema = `{"server":"9.7.0","tables":[{"schema":"test","name":"sbtest
 "columns":[{"name":"id","type":"int","auto_increment":true},{"name":"k","type":"int"},{"name":"c","type":"char","collation":"utf8mb4_0900_ai_ci"},{"name":"pad","type":"char","collation":"utf8mb4_0900_ai_ci"}],
 "keys":[{"name":"PRIMARY","primary":true,"unique":true,"columns":["id"]},{"name":"k_1","columns":["k"]}]}]}`
 
-// benchEvents are those of sysbench's oltp_read_write by some sessions at once.
+// benchEvents are those of sysbench's oltp_read_write by some sessions at once. Who
+// changes a row has it until the COMMIT, as on a server, and others wait for it.
 func benchEvents(sessions, transactions, rows int) (list []session.Event, statements int) {
 	r := rand.New(rand.NewPCG(1, 2))
-	type state struct {
-		texts []string
-		seq   uint64
-		sent  bool
-	}
-	all := make([]state, sessions)
-	for i := range all {
+	b := benchServer{owners: map[int]int{}, all: make([]benchSession, sessions)}
+	for i := range b.all {
 		list = append(list, &session.Start{ID: uint64(i + 1), Protocol: session.Classic, ServerVersion: "9.7.0", Login: session.Login{Known: true, Schema: "test", Collation: 255}})
-	}
-	text := strings.Repeat("0123456789-", 10)
-	fill := func() (t []string) {
-		id := func() int { return 1 + r.IntN(rows) }
-		t = append(t, "BEGIN")
-		for range 10 {
-			t = append(t, fmt.Sprintf("SELECT c FROM sbtest1 WHERE id=%d", id()))
-		}
-		for _, f := range []string{"SELECT c FROM sbtest1 WHERE id BETWEEN %d AND %d", "SELECT SUM(k) FROM sbtest1 WHERE id BETWEEN %d AND %d",
-			"SELECT c FROM sbtest1 WHERE id BETWEEN %d AND %d ORDER BY c", "SELECT DISTINCT c FROM sbtest1 WHERE id BETWEEN %d AND %d ORDER BY c"} {
-			from := id()
-			t = append(t, fmt.Sprintf(f, from, from+99))
-		}
-		del := id()
-		return append(t, fmt.Sprintf("UPDATE sbtest1 SET k=k+1 WHERE id=%d", id()), fmt.Sprintf("UPDATE sbtest1 SET c='%s' WHERE id=%d", text, id()),
-			fmt.Sprintf("DELETE FROM sbtest1 WHERE id=%d", del), fmt.Sprintf("INSERT INTO sbtest1 (id, k, c, pad) VALUES (%d, %d, '%s', '%s')", del, id(), text, text), "COMMIT")
 	}
 	now := int64(1_000_000)
 	for done := 0; done < transactions; {
 		i := r.IntN(sessions)
-		s := &all[i]
+		s := &b.all[i]
 		now += 20_000
 		if !s.sent {
-			if len(s.texts) == 0 {
-				s.texts = fill()
+			if len(s.todo) == 0 {
+				s.todo = benchTransaction(r, rows)
 			}
 			s.seq++
-			c := &session.Command{ID: uint64(i + 1), Seq: s.seq, At: now, End: now, Kind: session.Query, Payload: append([]byte{3}, s.texts[0]...)}
+			c := &session.Command{ID: uint64(i + 1), Seq: s.seq, At: now, End: now, Kind: session.Query, Payload: append([]byte{3}, s.todo[0].text...)}
 			c.SQL = c.Payload[1:]
 			list = append(list, c)
 			s.sent = true
 			statements++
 			continue
 		}
-		res := session.Result{Outcome: session.OK, Affected: 1, Status: 1}
-		if s.texts[0][0] == 'S' {
-			res = session.Result{Outcome: session.Rows, Status: 1}
+		if !b.lock(i, s.todo[0].row) {
+			continue
 		}
-		if s.texts[0] == "COMMIT" {
+		res := session.Result{Outcome: session.OK, Affected: 1, Status: 1}
+		switch s.todo[0].text[0] {
+		case 'S':
+			res = session.Result{Outcome: session.Rows, Status: 1}
+		case 'C':
 			res.Status = 0
+			b.release(i)
 			done++
 		}
 		list = append(list, &session.Reply{ID: uint64(i + 1), Seq: s.seq, First: now, Last: now, Results: []session.Result{res}})
-		s.texts, s.sent = s.texts[1:], false
+		s.todo, s.sent = s.todo[1:], false
 	}
 	return list, statements
+}
+
+// benchTransaction is one of oltp_read_write's. It locks its rows in their order, so
+// that none ends in a deadlock.
+func benchTransaction(r *rand.Rand, rows int) (t []benchStatement) {
+	text := strings.Repeat("0123456789-", 10)
+	id := func() int { return 1 + r.IntN(rows) }
+	read := func(format string, args ...any) { t = append(t, benchStatement{text: fmt.Sprintf(format, args...)}) }
+	read("BEGIN")
+	for range 10 {
+		read("SELECT c FROM sbtest1 WHERE id=%d", id())
+	}
+	for _, f := range []string{"SELECT c FROM sbtest1 WHERE id BETWEEN %d AND %d", "SELECT SUM(k) FROM sbtest1 WHERE id BETWEEN %d AND %d",
+		"SELECT c FROM sbtest1 WHERE id BETWEEN %d AND %d ORDER BY c", "SELECT DISTINCT c FROM sbtest1 WHERE id BETWEEN %d AND %d ORDER BY c"} {
+		from := id()
+		read(f, from, from+99)
+	}
+	three := []int{id(), id(), id()}
+	slices.Sort(three)
+	for i, f := range []string{"UPDATE sbtest1 SET k=k+1 WHERE id=%d", "UPDATE sbtest1 SET c='" + text + "' WHERE id=%d", "DELETE FROM sbtest1 WHERE id=%d"} {
+		t = append(t, benchStatement{fmt.Sprintf(f, three[i]), three[i]})
+	}
+	read("INSERT INTO sbtest1 (id, k, c, pad) VALUES (%d, %d, '%s', '%s')", three[2], id(), text, text)
+	read("COMMIT")
+	return t
+}
+
+// benchStatement is a statement, and the row that it locks; 0: none.
+type benchStatement struct {
+	text string
+	row  int
+}
+
+// benchSession is what a session of the benchmark has before it.
+type benchSession struct {
+	todo []benchStatement
+	seq  uint64
+	sent bool
+}
+
+// benchServer has the locks of the benchmark's rows.
+type benchServer struct {
+	all    []benchSession
+	owners map[int]int
+}
+
+// lock tells whether a session has the row now; row 0: it wants none.
+func (b *benchServer) lock(i, row int) bool {
+	if row == 0 {
+		return true
+	}
+	if _, taken := b.owners[row]; !taken {
+		b.owners[row] = i
+	}
+	return b.owners[row] == i
+}
+
+func (b *benchServer) release(i int) {
+	maps.DeleteFunc(b.owners, func(_, owner int) bool { return owner == i })
 }
 
 // cpuTime is how long the process has used processors.
