@@ -22,16 +22,26 @@ func (p *Planner) relate(a *access, old uint64) {
 	}
 	p.visits++
 	p.lists = a.table.near(a, p.lists[:0], old, a.mode != snapshot)
-	floor, look := int64(0), p.glance(a)
-	for _, l := range p.lists {
+	var floor floors
+	look := p.glance(a)
+	for i, l := range p.lists {
 		p.glanceAt(&look, a, l)
-		floor = p.relateTo(a, l, &look, floor)
+		low := &floor.locks
+		if i == 0 && len(a.table.kept) > 0 || l.len() > 0 && l.items[l.head].mode == snapshot {
+			low = &floor.reads
+		}
+		p.relateTo(a, l, &look, &floor, low)
 	}
 }
 
-// relateTo is relate for a list. What was answered before floor is passed over; it
-// returns the new one.
-func (p *Planner) relateTo(a *access, l *list, look *glance, floor int64) int64 {
+// floors are before which times what was answered need not be looked at: of what
+// locks, and of what reads. A writer before the access has waited for those that did
+// not see it, but not for those that read other columns than it changed.
+type floors struct{ locks, reads int64 }
+
+// relateTo is relate for a list, of which what was answered before low, one of the
+// floors, is passed over.
+func (p *Planner) relateTo(a *access, l *list, look *glance, floor *floors, low *int64) {
 	spans, at := l.spans, look.span
 	for i := len(l.items) - 1; i >= l.head; i-- {
 		if spans != nil {
@@ -39,26 +49,28 @@ func (p *Planner) relateTo(a *access, l *list, look *glance, floor int64) int64 
 				continue
 			}
 			m := &l.marks[i]
-			if m.answered < floor {
+			if m.answered < *low {
 				break
 			}
-			if !p.looks && look.passes(m) && (floor == 0 || m.answered != never) {
+			if !p.looks && look.passes(m) && (*low == 0 || m.answered != never) {
 				continue
 			}
 		}
 		b := l.items[i]
-		if b.cmd.answered < floor && b.cmd.answered != never {
+		if b.cmd.answered < *low && b.cmd.answered != never {
 			break
 		}
 		if b.visit == p.visits || b.group.session == a.group.session {
 			continue
 		}
 		b.visit = p.visits
-		if p.meets(a, b) {
-			floor = max(floor, b.since())
+		if !p.meets(a, b) {
+			continue
+		}
+		if floor.locks = max(floor.locks, b.since()); a.columns&^b.columns == 0 {
+			floor.reads = max(floor.reads, b.since())
 		}
 	}
-	return floor
 }
 
 // since is when all that was answered before was surely before the access, too.
@@ -69,8 +81,8 @@ func (a *access) since() int64 {
 	return a.cmd.answered
 }
 
-// meets takes note of how an access stands to another, and tells whether all that
-// was before the other need not be looked at.
+// meets takes note of how an access stands to another, and tells whether what locked
+// before the other need not be looked at.
 func (p *Planner) meets(a, b *access) (covers bool) {
 	switch {
 	case a.locks(b):
@@ -114,10 +126,11 @@ func (p *Planner) locked(a, b *access, met bool) bool {
 		return false
 	}
 	first, sure := p.first(a, b, met)
-	if !first && sure == Guessed {
+	apart := b.heldTo() >= a.cmd.answered && last != b.cmd // held at the same time: they did not meet
+	if (!first || apart) && sure == Guessed {
 		a.cmd.guess(b.cmd, false, b.cmd.answered)
 	}
-	if !first || b.heldTo() >= a.cmd.answered && last != b.cmd { // held at the same time: they did not meet
+	if !first || apart {
 		return false
 	}
 	why := WriteWrite
@@ -163,13 +176,20 @@ func (p *Planner) first(a, b *access, met bool) (first bool, sure Confidence) {
 	switch {
 	case !aAlone && !bAlone:
 		return first, Proven
-	case !met && !defines: // or it may be that they did not meet
+	case aAlone && !bAlone && b.heldTo() >= a.cmd.answered:
+		if met || defines {
+			return false, Proven
+		}
+		first = bBy < aBy-commitDelay
+	case bAlone && !aAlone && (aLast == nil || a.heldTo() >= b.cmd.answered):
+		if met || defines {
+			return true, Proven
+		}
+		first = bBy-commitDelay <= aBy
+	}
+	if !met && !defines { // or it may be that they did not meet
 		a.group.looked, b.group.looked = true, true
 		return first, Guessed
-	case aAlone && !bAlone && b.heldTo() >= a.cmd.answered:
-		return false, Proven
-	case bAlone && !aAlone && (aLast == nil || a.heldTo() >= b.cmd.answered):
-		return true, Proven
 	}
 	if defines { // those that come while a definition waits wait behind it
 		first = b.cmd.sent < a.cmd.sent
