@@ -1,7 +1,5 @@
 package order
 
-import "myreplay/sqltext"
-
 // relation of one access to those that met the same rows: the three edges of
 // "sandwich" ordering. A lock waits for the end of who held it before
 // (write-write); a snapshot waits for the transactions that it saw (write-read);
@@ -86,7 +84,7 @@ func (a *access) since() int64 {
 func (p *Planner) meets(a, b *access) (covers bool) {
 	switch {
 	case a.locks(b):
-		if disjoint(a.domains, b.domains) {
+		if disjoint(a.domains, b.domains) || a.isVain(b) || b.isVain(a) {
 			return false
 		}
 		met, known := p.byKeys(a, b)
@@ -191,7 +189,7 @@ func (p *Planner) first(a, b *access, met bool) (first bool, sure Confidence) {
 		a.group.looked, b.group.looked = true, true
 		return first, Guessed
 	}
-	if defines { // those that come while a definition waits wait behind it
+	if defines && max(aBy-bBy, bBy-aBy) <= answerDelay { // those that come while a definition waits wait behind it
 		first = b.cmd.sent < a.cmd.sent
 	}
 	if seen, known := p.options.Learned.saw(a.cmd, b.cmd); known {
@@ -202,9 +200,6 @@ func (p *Planner) first(a, b *access, met bool) (first bool, sure Confidence) {
 	a.group.looked, b.group.looked = true, true
 	return first, Guessed
 }
-
-// errNoTable: there is no such table.
-const errNoTable = 1146
 
 // hadBy is when a lock was had at the latest: when its command was answered, or
 // earlier, where a command that is a transaction by itself has a number.
@@ -223,23 +218,6 @@ func (a *access) heldTo() int64 {
 		return g.earliest()
 	}
 	return last.sent
-}
-
-// existed tells by whether the other found the table if a definition, CREATE or
-// DROP, came before it.
-func existed(d, other *access) (before, known bool) {
-	if d.mode != define || other.mode == define || d.cmd.reply == nil || d.cmd.reply.Err() != nil || other.cmd.reply == nil || len(d.cmd.what.shapes) != 1 {
-		return false, false
-	}
-	err := other.cmd.reply.Err()
-	missing := err != nil && err.Code == errNoTable
-	switch d.cmd.what.shapes[0].Verb {
-	case sqltext.Create:
-		return !missing, missing || err == nil
-	case sqltext.Drop:
-		return true, missing
-	}
-	return false, false
 }
 
 // snapshotOf returns the command that took the snapshot that an access reads.
