@@ -36,29 +36,41 @@ func (a *access) isVain(b *access) bool {
 var defined = [...]uint16{1050, 1051, 1054, 1060, 1061, 1072, 1091, errNoTable}
 
 // existed tells by whether the other found the table if a definition, CREATE or
-// DROP, came before it. Where the other overlaps with one of each, it does not tell
-// which it met.
+// DROP, came before it.
 func existed(d, other *access) (before, known bool) {
 	if d.mode != define || other.mode == define || other.cmd.reply == nil || !d.cmd.isOfTables() {
 		return false, false
 	}
 	err := other.cmd.reply.Err()
 	missing := err != nil && err.Code == errNoTable
-	verb := d.cmd.what.shapes[0].Verb
-	switch verb {
+	switch d.cmd.what.shapes[0].Verb {
 	case sqltext.Create:
 		before, known = !missing, missing || err == nil
 	case sqltext.Drop:
 		before, known = true, missing
 	}
-	if known {
-		d.table.all.locks.latest(d, func(x *access) {
-			if x.mode == define && x.cmd.sent < other.cmd.answered && other.cmd.sent < x.cmd.answered && x.cmd.isOfTables() {
-				known = known && x.cmd.what.shapes[0].Verb == verb
-			}
-		})
+	if !known || d.isUndone(other, before) {
+		return false, false
 	}
-	return before && known, known
+	return before, true
+}
+
+// isUndone tells whether what another access found may be the doing of a definition
+// that is the opposite of one: of a CREATE a DROP. before: it would come after the
+// one else.
+func (d *access) isUndone(other *access, before bool) (undone bool) {
+	verb, met := d.cmd.what.shapes[0].Verb, other.cmd.answered
+	d.table.all.locks.latest(d, func(x *access) {
+		at := x.cmd.answered
+		likely := at > d.cmd.answered && at <= met+answerDelay
+		if before { // it would be before both
+			likely = at < d.cmd.answered && at >= met-answerDelay
+		}
+		if likely && x.mode == define && x.cmd.sent < met && x.cmd.isOfTables() && x.cmd.what.shapes[0].Verb != verb {
+			undone = true
+		}
+	})
+	return undone
 }
 
 // isOfTables tells whether a command has made or dropped tables, not their indexes:
