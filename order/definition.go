@@ -20,6 +20,17 @@ const (
 	objectWords = 5
 )
 
+// isNear tells whether two accesses, of which one at least is of a definition, were
+// answered so close to each other that this does not tell which was first. What is
+// answered after a definition came after it, since that takes longer than an answer.
+func (a *access) isNear(b *access) bool {
+	aBy, bBy := a.hadBy(), b.hadBy()
+	if a.mode != b.mode && (a.mode == define) != (bBy < aBy) {
+		return false
+	}
+	return max(aBy-bBy, bBy-aBy) <= answerDelay
+}
+
 // isVain tells whether an access is of a definition that failed, whatever the rows
 // are, for which another one, that is of none, need not wait. One of several tables
 // may have changed some.

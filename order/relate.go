@@ -189,7 +189,7 @@ func (p *Planner) first(a, b *access, met bool) (first bool, sure Confidence) {
 		a.group.looked, b.group.looked = true, true
 		return first, Guessed
 	}
-	if defines && max(aBy-bBy, bBy-aBy) <= answerDelay { // those that come while a definition waits wait behind it
+	if defines && a.isNear(b) { // those that come while a definition waits wait behind it
 		first = b.cmd.sent < a.cmd.sent
 	}
 	if seen, known := p.options.Learned.saw(a.cmd, b.cmd); known {
