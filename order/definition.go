@@ -77,7 +77,7 @@ func (d *access) isUndone(other *access, before bool) (undone bool) {
 		if before { // it would be before both
 			likely = at < d.cmd.answered && at >= met-answerDelay
 		}
-		if likely && x.mode == define && x.cmd.sent < met && x.cmd.isOfTables() && x.cmd.what.shapes[0].Verb != verb {
+		if likely && x.mode == define && x.cmd.isOfTables() && x.cmd.what.shapes[0].Verb != verb {
 			undone = true
 		}
 	})
