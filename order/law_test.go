@@ -11,7 +11,7 @@ import (
 )
 
 var modelSchema = `{"server":"9.7.0","tables":[{"schema":"test","name":"t","kind":"table","engine":"InnoDB",
-"columns":[{"name":"id","type":"int"},{"name":"v","type":"int"}],"keys":[{"name":"PRIMARY","primary":true,"unique":true,"columns":["id"]}]}]}`
+"columns":[{"name":"id","type":"int"},{"name":"v","type":"int"},{"name":"w","type":"int"}],"keys":[{"name":"PRIMARY","primary":true,"unique":true,"columns":["id"]}]}]}`
 
 // planModel plans a recording of the model.
 func planModel(t *testing.T, rec *modelRecording, o Options) (map[uint64][]*Step, Stats) {

@@ -42,7 +42,7 @@ func newModel(rows int) *model {
 type op struct {
 	kind   byte // b, r (read a range), u (update), c, a (abort)
 	lo, hi int
-	k      int // what an update adds
+	k      int // what an update adds; 0: it changes a column that nobody reads
 }
 
 func (o op) sql() string {
@@ -55,6 +55,9 @@ func (o op) sql() string {
 		}
 		return fmt.Sprintf("SELECT v FROM t WHERE id BETWEEN %d AND %d", o.lo, o.hi)
 	case 'u':
+		if o.k == 0 {
+			return fmt.Sprintf("UPDATE t SET w=w+1 WHERE id=%d", o.lo)
+		}
 		return fmt.Sprintf("UPDATE t SET v=v*31+%d WHERE id=%d", o.k, o.lo)
 	case 'c':
 		return "COMMIT"
@@ -96,7 +99,9 @@ func (m *model) update(t *modelTxn, o op) bool {
 		v := m.rows[o.lo].versions
 		old = v[len(v)-1].value
 	}
-	t.own[o.lo] = (old*31 + o.k) % 1_000_003
+	if t.own[o.lo] = old; o.k != 0 {
+		t.own[o.lo] = (old*31 + o.k) % 1_000_003
+	}
 	return true
 }
 
@@ -195,7 +200,7 @@ func (c *client) do(m *model, o op) bool {
 // transaction.
 func modelOps(r *rand.Rand, rows, n int, locks bool) (list []op) {
 	k := 0
-	write := func() op { k++; return op{kind: 'u', lo: 1 + r.IntN(rows), k: r.IntN(1000)} }
+	write := func() op { k++; return op{kind: 'u', lo: 1 + r.IntN(rows), k: max(0, r.IntN(1300)-300)} }
 	read := func() op {
 		lo := 1 + r.IntN(rows)
 		return op{kind: 'r', lo: lo, hi: min(rows, lo+r.IntN(3)*r.IntN(3))}
@@ -314,6 +319,7 @@ func replayModel(r *rand.Rand, rows int, rec *modelRecording, steps map[uint64][
 	m := newModel(rows)
 	var out modelOutcome
 	done := map[*Step]bool{}
+	pace := make([]int, len(clients)) // of so many turns a client takes one
 	for left := true; left; {
 		left = false
 		moved := false
@@ -323,7 +329,10 @@ func replayModel(r *rand.Rand, rows int, rec *modelRecording, steps map[uint64][
 				continue
 			}
 			left = true
-			if r.IntN(3) == 0 {
+			if pace[i] == 0 || r.IntN(20) == 0 {
+				pace[i] = 1 + r.IntN(3)*r.IntN(12)
+			}
+			if r.IntN(pace[i]) != 0 {
 				moved = true
 				continue
 			}

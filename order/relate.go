@@ -1,7 +1,5 @@
 package order
 
-import "myreplay/sqltext"
-
 // relation of one access to those that met the same rows: the three edges of
 // "sandwich" ordering. A lock waits for the end of who held it before
 // (write-write); a snapshot waits for the transactions that it saw (write-read);
@@ -22,22 +20,40 @@ func (p *Planner) relate(a *access, old uint64) {
 	}
 	p.visits++
 	p.lists = a.table.near(a, p.lists[:0], old, a.mode != snapshot)
-	floor, look := int64(0), p.glance(a)
+	var floor floors
+	look := p.glance(a)
 	bare := a.mode != snapshot && a.mode != define && !a.wrote // it does not stand to reads at all
-	for _, l := range p.lists {
+	for i, l := range p.lists {
 		if bare && l.marks != nil && l.items[l.head].mode == snapshot {
 			continue
 		}
 		p.glanceAt(&look, a, l)
-		floor = p.relateTo(a, l, &look, floor)
+		low := &floor.locks
+		if i == 0 && len(a.table.kept) > 0 || l.len() > 0 && l.items[l.head].mode == snapshot {
+			low = &floor.reads
+		}
+		p.relateTo(a, l, &look, &floor, low)
 	}
 }
 
-// relateTo is relate for a list. What was answered before floor is passed over; it
-// returns the new one.
-func (p *Planner) relateTo(a *access, l *list, look *glance, floor int64) int64 {
+// floors are before which times what was answered need not be looked at: of what
+// locks, and of what reads. A writer before the access has waited for those that did
+// not see it, but not for those that read other columns than it changed.
+type floors struct{ locks, reads int64 }
+
+// rise takes note of an access that has waited for what was before it.
+func (f *floors) rise(a, b *access) {
+	if f.locks = max(f.locks, b.since()); a.columns&^b.columns == 0 {
+		f.reads = max(f.reads, b.since())
+	}
+}
+
+// relateTo is relate for a list, of which what was answered before low, one of the
+// floors, is passed over.
+func (p *Planner) relateTo(a *access, l *list, look *glance, floor *floors, low *int64) {
 	if l.marks == nil {
-		return p.relateToAll(a, l, floor)
+		p.relateToAll(a, l, floor, low)
+		return
 	}
 	at, until := look.span, look.until
 	i, other, byRow := l.walk(at)
@@ -49,35 +65,33 @@ func (p *Planner) relateTo(a *access, l *list, look *glance, floor int64) int64 
 		if m.from > until || m.hi < at.lo || at.hi < m.lo {
 			continue
 		}
-		if m.answered < floor {
+		if m.answered < *low {
 			break
 		}
-		if !p.looks && look.passes(m) && (floor == 0 || m.answered != never) {
+		if !p.looks && look.passes(m) && (*low == 0 || m.answered != never) {
 			continue
 		}
 		b := l.items[i]
-		if m.answered == never && b.cmd.answered < floor {
+		if m.answered == never && b.cmd.answered < *low {
 			break
 		}
 		if p.relateOne(a, b) {
-			floor = max(floor, b.since())
+			floor.rise(a, b)
 		}
 	}
-	return floor
 }
 
 // relateToAll is relateTo for a list without marks.
-func (p *Planner) relateToAll(a *access, l *list, floor int64) int64 {
+func (p *Planner) relateToAll(a *access, l *list, floor *floors, low *int64) {
 	for i := len(l.items) - 1; i >= l.head; i-- {
 		b := l.items[i]
-		if b.cmd.answered < floor && b.cmd.answered != never {
+		if b.cmd.answered < *low && b.cmd.answered != never {
 			break
 		}
 		if p.relateOne(a, b) {
-			floor = max(floor, b.since())
+			floor.rise(a, b)
 		}
 	}
-	return floor
 }
 
 // relateOne is meets for an access that was not met yet.
@@ -97,12 +111,12 @@ func (a *access) since() int64 {
 	return a.cmd.answered
 }
 
-// meets takes note of how an access stands to another, and tells whether all that
-// was before the other need not be looked at.
+// meets takes note of how an access stands to another, and tells whether what locked
+// before the other need not be looked at.
 func (p *Planner) meets(a, b *access) (covers bool) {
 	switch {
 	case a.locks(b):
-		if disjoint(a.domains, b.domains) {
+		if disjoint(a.domains, b.domains) || a.isVain(b) || b.isVain(a) {
 			return false
 		}
 		met, known := p.byKeys(a, b)
@@ -142,10 +156,11 @@ func (p *Planner) locked(a, b *access, met bool) bool {
 		return false
 	}
 	first, sure := p.first(a, b, met)
-	if !first && sure == Guessed {
+	apart := b.heldTo() >= a.cmd.answered && last != b.cmd // held at the same time: they did not meet
+	if (!first || apart) && sure == Guessed {
 		a.cmd.guess(b.cmd, false, b.cmd.answered)
 	}
-	if !first || b.heldTo() >= a.cmd.answered && last != b.cmd { // held at the same time: they did not meet
+	if !first || apart {
 		return false
 	}
 	why := WriteWrite
@@ -191,15 +206,22 @@ func (p *Planner) first(a, b *access, met bool) (first bool, sure Confidence) {
 	switch {
 	case !aAlone && !bAlone:
 		return first, Proven
-	case !met && !defines: // or it may be that they did not meet
+	case aAlone && !bAlone && b.heldTo() >= a.cmd.answered:
+		if met || defines {
+			return false, Proven
+		}
+		first = bBy < aBy-commitDelay
+	case bAlone && !aAlone && (aLast == nil || a.heldTo() >= b.cmd.answered):
+		if met || defines {
+			return true, Proven
+		}
+		first = bBy-commitDelay <= aBy
+	}
+	if !met && !defines { // or it may be that they did not meet
 		a.group.looked, b.group.looked = true, true
 		return first, Guessed
-	case aAlone && !bAlone && b.heldTo() >= a.cmd.answered:
-		return false, Proven
-	case bAlone && !aAlone && (aLast == nil || a.heldTo() >= b.cmd.answered):
-		return true, Proven
 	}
-	if defines { // those that come while a definition waits wait behind it
+	if defines && a.isNear(b) { // those that come while a definition waits wait behind it
 		first = b.cmd.sent < a.cmd.sent
 	}
 	if seen, known := p.options.Learned.saw(a.cmd, b.cmd); known {
@@ -210,9 +232,6 @@ func (p *Planner) first(a, b *access, met bool) (first bool, sure Confidence) {
 	a.group.looked, b.group.looked = true, true
 	return first, Guessed
 }
-
-// errNoTable: there is no such table.
-const errNoTable = 1146
 
 // hadBy is when a lock was had at the latest: when its command was answered, or
 // earlier, where a command that is a transaction by itself has a number.
@@ -231,23 +250,6 @@ func (a *access) heldTo() int64 {
 		return g.earliest()
 	}
 	return last.sent
-}
-
-// existed tells by whether the other found the table if a definition, CREATE or
-// DROP, came before it.
-func existed(d, other *access) (before, known bool) {
-	if d.mode != define || other.mode == define || d.cmd.reply == nil || d.cmd.reply.Err() != nil || other.cmd.reply == nil || len(d.cmd.what.shapes) != 1 {
-		return false, false
-	}
-	err := other.cmd.reply.Err()
-	missing := err != nil && err.Code == errNoTable
-	switch d.cmd.what.shapes[0].Verb {
-	case sqltext.Create:
-		return !missing, missing || err == nil
-	case sqltext.Drop:
-		return true, missing
-	}
-	return false, false
 }
 
 // snapshotOf returns the command that took the snapshot that an access reads.
