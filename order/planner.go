@@ -41,9 +41,11 @@ type Planner struct {
 	numbers uint64   // steps that were handed on
 	swept   uint64
 	visits  uint64
-	lists   []*list
-	beside  []*list // scratch, as lists
-	slabs   slabs
+	// readFloor is what the access that is related need not look at reads before.
+	readFloor int64
+	lists     []*list
+	beside    []*list // scratch, as lists
+	slabs     slabs
 	// Rooms keep lists of waits, and of what groups are made of.
 	waits room[pendingWait]
 	held  room[held]

@@ -23,18 +23,24 @@ func (p *Planner) relate(a *access, old uint64) {
 	p.visits++
 	p.lists = a.table.near(a, p.lists[:0], old, a.mode != snapshot)
 	floor, look := int64(0), p.glance(a)
+	p.readFloor = 0
 	bare := a.mode != snapshot && a.mode != define && !a.wrote // it does not stand to reads at all
 	for _, l := range p.lists {
 		if bare && l.marks != nil && l.items[l.head].mode == snapshot {
 			continue
 		}
 		p.glanceAt(&look, a, l)
-		floor = p.relateTo(a, l, &look, floor)
+		from := floor
+		if l.len() > 0 && (l.items[l.head].mode == snapshot || l.items[l.head].group.long) {
+			from = p.readFloor
+		}
+		floor = max(floor, p.relateTo(a, l, &look, from))
 	}
 }
 
 // relateTo is relate for a list. What was answered before floor is passed over; it
-// returns the new one.
+// returns the new one. Reads have a floor of their own: who had the row before may have
+// changed other columns.
 func (p *Planner) relateTo(a *access, l *list, look *glance, floor int64) int64 {
 	if l.marks == nil {
 		return p.relateToAll(a, l, floor)
@@ -71,7 +77,12 @@ func (p *Planner) relateToAll(a *access, l *list, floor int64) int64 {
 	for i := len(l.items) - 1; i >= l.head; i-- {
 		b := l.items[i]
 		if b.cmd.answered < floor && b.cmd.answered != never {
-			break
+			if l == &a.table.all.locks || b.cmd.answered < p.readFloor {
+				break
+			}
+			if b.mode != snapshot {
+				continue
+			}
 		}
 		if p.relateOne(a, b) {
 			floor = max(floor, b.since())
@@ -86,7 +97,10 @@ func (p *Planner) relateOne(a, b *access) (covers bool) {
 		return false
 	}
 	b.visit = p.visits
-	return p.meets(a, b)
+	if covers = p.meets(a, b); covers && a.columns&^b.columns == 0 {
+		p.readFloor = max(p.readFloor, b.since())
+	}
+	return covers
 }
 
 // since is when all that was answered before was surely before the access, too.
