@@ -175,7 +175,9 @@ func (p *Planner) locked(a, b *access, met bool) bool {
 	case sure == Guessed:
 		a.cmd.guess(b.cmd, true, b.cmd.answered)
 	}
-	b.group.looked = b.group.looked || conf != Proven
+	if conf != Proven {
+		b.group.look()
+	}
 	a.cmd.wait(last, conf, why, false)
 	return true
 }
@@ -203,10 +205,19 @@ func (p *Planner) first(a, b *access, met bool) (first bool, sure Confidence) {
 	}
 	defines := a.mode == define || b.mode == define
 	switch {
+	case b.born && a.exact == b.exact && a.isHad():
+		return true, Inferred
+	case a.born && a.exact == b.exact && b.isHad():
+		return false, Inferred
+	case aAlone && a.shownBy() <= b.heldTo():
+		return false, Inferred
+	case bAlone && aLast != nil && b.shownBy() <= a.heldTo():
+		return true, Inferred
 	case !aAlone && !bAlone:
 		return first, Proven
 	case !met && !defines: // or it may be that they did not meet
-		a.group.looked, b.group.looked = true, true
+		a.group.look()
+		b.group.look()
 		return first, Guessed
 	case aAlone && !bAlone && b.heldTo() >= a.cmd.answered:
 		return false, Proven
@@ -221,7 +232,8 @@ func (p *Planner) first(a, b *access, met bool) (first bool, sure Confidence) {
 	} else if seen, known = p.options.Learned.saw(b.cmd, a.cmd); known {
 		first = !seen
 	}
-	a.group.looked, b.group.looked = true, true
+	a.group.look()
+	b.group.look()
 	return first, Guessed
 }
 
@@ -352,7 +364,7 @@ func (p *Planner) sees(f *command, b *access) (seen bool, conf Confidence, at in
 	case from >= f.answered:
 		return false, Proven, at
 	}
-	b.group.looked = true
+	b.group.look()
 	if seen, known := p.options.Learned.snapshot(f, last); known {
 		return seen, Guessed, at
 	}
@@ -362,6 +374,11 @@ func (p *Planner) sees(f *command, b *access) (seen bool, conf Confidence, at in
 			r, seen = p.overwritten(r, b.group)
 		}
 		if r != nil {
+			return seen, Inferred, at
+		}
+	}
+	if b.end == nil {
+		if seen, known := p.returnedWith(f, b.group); known {
 			return seen, Inferred, at
 		}
 	}
