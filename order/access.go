@@ -29,7 +29,8 @@ type access struct {
 	// inserts: its rows are new. enters: rows come to other places of an index, as
 	// new ones do. gap: it locks gaps between rows, too; scans: it looks at rows, and
 	// locks no gaps. skips: what is locked decides what it does.
-	inserts, enters, gap, scans, skips bool
+	// born: its row has an id that was never there before.
+	inserts, enters, gap, scans, skips, born bool
 	// isKeyed: keyed are the keys of the rows that it returned.
 	isKeyed bool
 	// columns are those read (snapshot) or changed (wrote), a bit each; the last

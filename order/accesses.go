@@ -16,13 +16,15 @@ func (p *Planner) accesses(m *member, c *command, failed *session.Error) {
 	c.noted = true
 	for i, s := range c.what.shapes {
 		b := p.bind(s, c.what.schema)
-		if !b.any {
-			if s.Verb == sqltext.Begin && s.Snapshot {
-				m.open.snap = c
-			}
-			continue
+		r := c.result(i, failed)
+		if b.any {
+			p.statementAccesses(m, c, s, b, r, failed)
+		} else if s.Verb == sqltext.Begin && s.Snapshot {
+			m.open.snap = c
 		}
-		p.statementAccesses(m, c, s, b, c.result(i, failed), failed)
+		if !p.live {
+			m.generated(c, s, b, r)
+		}
 	}
 }
 
@@ -95,6 +97,7 @@ func (p *Planner) tableAccess(m *member, c *command, s *sqltext.Shape, bt *bound
 	case s.Class == sqltext.DDL:
 		a.mode, a.wrote = define, failed == nil
 		a.end = c
+		a.table.defined, a.table.latest = max(a.table.defined, c.answered), 0
 		p.keep(a)
 		return
 	case s.Verb == sqltext.Lock:
@@ -137,6 +140,7 @@ func (p *Planner) tableAccess(m *member, c *command, s *sqltext.Shape, bt *bound
 	a.gap, a.scans = a.locksGaps(m, r == nil || r.Outcome != session.OK || r.Affected > 0)
 	if a.mode == snapshot {
 		p.learnRead(a, r)
+		p.learnReturned(m, a, bt, s, r)
 	} else if !writes {
 		p.learnKeys(a, r)
 		p.learnTook(a, s)
@@ -147,6 +151,7 @@ func (p *Planner) tableAccess(m *member, c *command, s *sqltext.Shape, bt *bound
 	p.keep(a)
 	if a.wrote {
 		p.learnAssigned(c, bt, a)
+		p.learnGone(a, s, r)
 		p.follow(a, kindOf(s))
 	}
 }
@@ -221,7 +226,7 @@ func (p *Planner) inserted(c *command, bt *boundTable, all *access, r *session.R
 		step = s.Increment
 	}
 	var room [16]domain
-	for _, row := range in.Rows {
+	for n, row := range in.Rows {
 		a := *all
 		list := room[:0]
 		given := false
@@ -252,6 +257,9 @@ func (p *Planner) inserted(c *command, bt *boundTable, all *access, r *session.R
 			}
 		}
 		p.follow(b, inserts)
+		if n == 0 && b.wrote {
+			p.learnCame(b, bt, r)
+		}
 	}
 }
 

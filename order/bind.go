@@ -35,6 +35,9 @@ type boundTable struct {
 	// inserted are the places of an INSERT's columns; -1: not known.
 	inserted []int16
 	temp     bool
+	// plain: all conditions of the only table of a plain SELECT are in terms, on a
+	// column each.
+	plain bool
 }
 
 type boundTerm struct {
@@ -157,6 +160,7 @@ func (p *Planner) bindTable(b *bound, s *sqltext.Shape, ref *sqltext.ShapeTable,
 	bt := boundTable{table: t, ref: ref, temp: s.Flags&sqltext.Temporary != 0, lock: lockOf(s, ref)}
 	if p.options.Mode == Row {
 		bt.bindTerms(ref)
+		bt.plain = s.Plain && len(bt.terms) == len(ref.Terms) && bt.table.key1() >= 0
 	}
 	bt.bindColumns(s, ref)
 	b.tables = append(b.tables, bt)

@@ -139,7 +139,12 @@ func (p *Planner) answered(m *member, c *command) ending {
 		p.forced(c, failed)
 	}
 	for _, s := range c.what.shapes {
-		if s.Verb == sqltext.Rollback && !s.To && failed == nil {
+		if s.Verb != sqltext.Rollback {
+			continue
+		}
+		if s.To {
+			c.group.undone = true
+		} else if failed == nil {
 			return rolledBack
 		}
 	}
@@ -241,6 +246,7 @@ func (m *member) verb(s *sqltext.Shape, c *command, failed *session.Error) {
 }
 
 func (m *member) set(s *sqltext.Shape, c *command) {
+	m.limited = m.limited || mayName(c.what.text, selectLimit)
 	if s.Isolation != "" {
 		l := levelOf(s.Isolation)
 		if s.NextOnly {

@@ -203,6 +203,9 @@ func (p *Planner) between(f *command) (after, before int64) {
 	if lo < hi {
 		after, before = lo, hi
 	}
+	if lo, hi = p.returnedBounds(f, after, before); lo < hi {
+		after, before = lo, hi
+	}
 	f.after, f.before = after, before
 	return after, before
 }
@@ -215,7 +218,7 @@ func (p *Planner) bound(f *command, r *fact, lo, hi int64, below bool) (after, b
 		if g.session == f.group.session || g.effective() <= f.sent || g.earliest() >= f.answered {
 			return
 		}
-		g.looked = true
+		g.look()
 		switch seen, known := r.tells(g); {
 		case known && seen && !below:
 			lo = max(lo, g.point())

@@ -123,8 +123,8 @@ func (p *Planner) gaps(a *access) {
 			}
 			if last := b.last(); last != nil && last.answered <= a.cmd.sent {
 				a.cmd.wait(last, Proven, WriteWrite, false)
-			} else if last != nil && !a.preceded(b) && b.heldTo() < a.cmd.answered && b.cmd.answered <= a.cmd.sent && b.done() <= a.cmd.answered {
-				b.group.looked = true
+			} else if last != nil && !a.preceded(b) && b.heldTo() < a.cmd.answered && b.cmd.answered <= a.cmd.sent && b.done() <= a.cmd.answered && !a.group.wasBefore(b.group) {
+				b.group.look()
 				a.cmd.wait(last, Guessed, WriteWrite, false) // it was held up
 			}
 		})

@@ -86,7 +86,9 @@ type group struct {
 	// likelyBy is the same, guessed; maybeBy is a guess of writes outside of
 	// transactions, which their numbers would settle.
 	likelyBy, maybeBy int64
-	wrote             bool
+	// likelyAfter is after when it had, guessed; 0: there is no guess.
+	likelyAfter int64
+	wrote       bool
 	// source has numbered its commit from gtid to gtidTo (of one commit they are
 	// the same); nil: not known. after: the commit took effect later than that.
 	// looked: guesses rest on when that was.
@@ -109,6 +111,13 @@ type group struct {
 	// facts and literals are evidence of what was seen and written.
 	facts    []fact
 	literals []written
+	// returns are reads that returned rows by their keys, turns rows that came or went.
+	returns []*keyedRead
+	turns   []*turn
+	// sawBy and missedBy are reads that are known to have seen its end, or not to.
+	sawBy, missedBy []*keyedRead
+	// undone: it went back to a savepoint, so that not all that it did came to be.
+	undone bool
 
 	prev, next *group // the open ones, by begun
 }
@@ -149,14 +158,14 @@ func (g *group) likely() int64 {
 
 // point is where the group's commit is taken to lie: shortly before the reply.
 func (g *group) point() int64 {
-	hi := g.effective()
-	if by := g.likely(); by != 0 {
+	hi, lo := g.effective(), max(g.earliest(), g.likelyAfter)
+	if by := g.likely(); by > lo {
 		hi = min(hi, by)
 	}
 	if g.source != nil {
 		hi = max(hi, g.after)
 	}
-	return hi - min(max(hi-g.earliest(), 0)/2, commitDelay)
+	return hi - min(max(hi-lo, 0)/2, commitDelay)
 }
 
 // commitDelay is how long before the reply others see a commit, about, in

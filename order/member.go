@@ -23,6 +23,9 @@ type member struct {
 	xa         bool
 	locked     bool // LOCK TABLES
 	manual     bool // X: autocommit is off
+	limited    bool // sql_select_limit may be set
+	// lastID is LAST_INSERT_ID(); 0: not known. (Of a Planner.)
+	lastID int64
 	// torn: bytes of the client were lost, and no reply has told yet whether a
 	// transaction is open.
 	torn     bool
@@ -101,6 +104,8 @@ func (m *member) restore(p *Planner, s *session.State) {
 			if l := levelOf(s.Variables[i].Value); l != unset {
 				m.level = l
 			}
+		case selectLimit:
+			m.limited = s.Variables[i].Value != noSelectLimit
 		}
 	}
 	for i := range s.Prepared {
@@ -161,9 +166,9 @@ func (m *member) forget() {
 	clear(m.prepared)
 	clear(m.named)
 	clear(m.temp)
-	m.latest = nil
+	m.latest, m.lastID = nil, 0
 	m.schema, m.level, m.next = m.login, m.server, unset
-	m.inTrans, m.xa, m.locked, m.manual, m.torn = false, false, false, false, false
+	m.inTrans, m.xa, m.locked, m.manual, m.torn, m.limited = false, false, false, false, false, false
 }
 
 // of returns the prepared statement that a command is about, or nil.

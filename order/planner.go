@@ -41,9 +41,11 @@ type Planner struct {
 	numbers uint64   // steps that were handed on
 	swept   uint64
 	visits  uint64
-	lists   []*list
-	beside  []*list // scratch, as lists
-	slabs   slabs
+	// unsettled are reads beside which something goes on.
+	unsettled []*keyedRead
+	lists     []*list
+	beside    []*list // scratch, as lists
+	slabs     slabs
 	// Rooms keep lists of waits, and of what groups are made of.
 	waits room[pendingWait]
 	held  room[held]
@@ -330,6 +332,9 @@ func (p *Planner) close(m *member, over ending) {
 func (p *Planner) finish(g *group, over ending) {
 	g.over, g.ended = over, p.events
 	p.noEnder(g)
+	if over == committed && len(g.sawBy)+len(g.missedBy) > 0 {
+		g.bind(g.from(), g.to())
+	}
 	if g.long {
 		return // placeLongs takes it
 	}
@@ -369,6 +374,9 @@ func (p *Planner) placeEnded(emit Emit) error {
 	for p.head < len(p.queue) {
 		g := p.queue[p.head]
 		if first := p.open.first; first != nil && g.ended > first.begun {
+			return nil
+		}
+		if !p.settleReads(g) {
 			return nil
 		}
 		p.queue[p.head] = nil

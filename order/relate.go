@@ -176,7 +176,9 @@ func (p *Planner) locked(a, b *access, met bool) bool {
 	case sure == Guessed:
 		a.cmd.guess(b.cmd, true, b.cmd.answered)
 	}
-	b.group.looked = b.group.looked || conf != Proven
+	if conf != Proven {
+		b.group.look()
+	}
 	a.cmd.wait(last, conf, why, false)
 	return true
 }
@@ -204,6 +206,14 @@ func (p *Planner) first(a, b *access, met bool) (first bool, sure Confidence) {
 	}
 	defines := a.mode == define || b.mode == define
 	switch {
+	case b.born && a.exact == b.exact && a.isHad():
+		return true, Inferred
+	case a.born && a.exact == b.exact && b.isHad():
+		return false, Inferred
+	case aAlone && a.shownBy() <= b.heldTo():
+		return false, Inferred
+	case bAlone && aLast != nil && b.shownBy() <= a.heldTo():
+		return true, Inferred
 	case !aAlone && !bAlone:
 		return first, Proven
 	case aAlone && !bAlone && b.heldTo() >= a.cmd.answered:
@@ -218,7 +228,8 @@ func (p *Planner) first(a, b *access, met bool) (first bool, sure Confidence) {
 		first = bBy-commitDelay <= aBy
 	}
 	if !met && !defines { // or it may be that they did not meet
-		a.group.looked, b.group.looked = true, true
+		a.group.look()
+		b.group.look()
 		return first, Guessed
 	}
 	if defines && a.isNear(b) { // those that come while a definition waits wait behind it
@@ -229,7 +240,8 @@ func (p *Planner) first(a, b *access, met bool) (first bool, sure Confidence) {
 	} else if seen, known = p.options.Learned.saw(b.cmd, a.cmd); known {
 		first = !seen
 	}
-	a.group.looked, b.group.looked = true, true
+	a.group.look()
+	b.group.look()
 	return first, Guessed
 }
 
@@ -340,7 +352,7 @@ func (p *Planner) sees(f *command, b *access) (seen bool, conf Confidence, at in
 	case from >= f.answered:
 		return false, Proven, at
 	}
-	b.group.looked = true
+	b.group.look()
 	if seen, known := p.options.Learned.snapshot(f, last); known {
 		return seen, Guessed, at
 	}
@@ -350,6 +362,11 @@ func (p *Planner) sees(f *command, b *access) (seen bool, conf Confidence, at in
 			r, seen = p.overwritten(r, b.group)
 		}
 		if r != nil {
+			return seen, Inferred, at
+		}
+	}
+	if b.end == nil {
+		if seen, known := p.returnedWith(f, b.group); known {
 			return seen, Inferred, at
 		}
 	}

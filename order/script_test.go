@@ -123,7 +123,7 @@ func stepLine(c *session.Command, s *Step) string {
 
 // returned makes a result of rows with some keys.
 func returned(list string) session.Result {
-	r := session.Result{Outcome: session.Rows, Columns: &session.Columns{List: []session.Column{{Name: "id", OrgName: "id", OrgTable: "t", Flags: uint16(classic.FlagPrimaryKey)}}}}
+	r := session.Result{Outcome: session.Rows, Columns: &session.Columns{List: []session.Column{{Name: "id", OrgName: "id", OrgTable: "t", Type: byte(classic.TypeLong), Flags: uint16(classic.FlagPrimaryKey)}}}}
 	if list == "none" {
 		return r
 	}

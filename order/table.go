@@ -45,6 +45,12 @@ type table struct {
 	// span is where the access lies that near was asked about last, in what the lists
 	// are marked by.
 	span span
+	// turns are rows that came and went of late, returns reads of rows by their keys.
+	turns   ring[*turn]
+	returns ring[*keyedRead]
+	// latest is the highest id that was generated since the table was defined, which was
+	// done at the time defined.
+	latest, defined int64
 	// kept are the accesses of groups that are not held to their end.
 	kept []*access
 }
@@ -278,6 +284,8 @@ func (t *table) sweep(old uint64) {
 	t.locked.trim(old)
 	t.scanned.trim(old)
 	t.skipping.trim(old)
+	t.turns.keep(func(n *turn) bool { return !n.access.isOlder(old) })
+	t.returns.keep(func(r *keyedRead) bool { return !r.access.isOlder(old) })
 	for i := range t.lenses {
 		l := &t.lenses[i]
 		l.loose.trim(old)

@@ -116,6 +116,9 @@ func (c *command) value(column uint8, cl class, v sqltext.Value) (domain, bool) 
 	switch v.Kind {
 	case sqltext.NullValue:
 		return domain{column: column, kind: null}, true
+	case sqltext.LastInsertID:
+		id := c.group.session.lastID
+		return one(column, number, id), id != 0 && cl == integers
 	case sqltext.Literal:
 		if v.Index < len(c.what.literals) {
 			return c.literal(column, cl, v)

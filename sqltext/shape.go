@@ -26,6 +26,15 @@ type Shape struct {
 	// NoWait: NOWAIT. (SKIP LOCKED is SkipLocked in Flags.) Limit: there is a
 	// LIMIT, so that not all rows of the conditions need be touched.
 	NoWait, Limit bool
+	// Plain: a SELECT of columns of one table, as they are in its rows: of each row
+	// for which all of Terms hold, but for a LIMIT of so many in the order of OrderBy.
+	// A bound of AtLeast and AtMost may be included or not. OrderBy is the first column
+	// of a plain SELECT's ORDER BY, in lower case, "" where there is none; Descending: it
+	// begins with the highest. Most is what its LIMIT gives.
+	Plain      bool
+	OrderBy    string
+	Descending bool
+	Most       Value
 	// Name and Schema are those of Statement, without quotes: the schema of USE,
 	// the routine of CALL, a prepared statement's name. Of SAVEPOINT, RELEASE
 	// SAVEPOINT and ROLLBACK TO, Name is the savepoint's; of XA it is the
@@ -166,6 +175,8 @@ const (
 	// TrueValue and FalseValue: ON or TRUE, OFF or FALSE; in Autocommit only.
 	TrueValue
 	FalseValue
+	// LastInsertID: LAST_INSERT_ID().
+	LastInsertID
 )
 
 // Value is a value in a Shape. Negative: a minus sign stands before the number.

@@ -51,7 +51,7 @@ func printShape(s *Shape) string {
 		set  bool
 		name string
 	}{
-		{s.Lock != NoLock, lockNames[s.Lock]}, {s.NoWait, "nowait"}, {s.Limit, "limit"}, {s.Frees, "frees"},
+		{s.Lock != NoLock, lockNames[s.Lock]}, {s.NoWait, "nowait"}, {s.Limit, "limit"}, {s.Plain, "plain"}, {s.OrderBy != "", "order=" + s.OrderBy}, {s.Descending, "desc"}, {s.Most.Kind != Absent, "most=" + printValue(s.Most)}, {s.Frees, "frees"},
 		{s.NextOnly, "next-only"}, {s.Snapshot, "snapshot"}, {s.ReadOnly, "read-only"}, {s.Chain, "chain"}, {s.To, "to"},
 		{s.OnePhase, "one-phase"}, {s.Schema != "", "schema=" + s.Schema}, {s.Name != "", "name=" + s.Name},
 		{s.UserLock.Kind != Absent, "lock=" + printValue(s.UserLock)}, {s.Isolation != "", "isolation=" + s.Isolation},
@@ -165,5 +165,5 @@ func printValue(v Value) string {
 	case Placeholder:
 		return fmt.Sprint(sign, "?", v.Index)
 	}
-	return [...]string{Absent: "none", NullValue: "null", DefaultValue: "default", Expression: "expr", TrueValue: "on", FalseValue: "off"}[v.Kind]
+	return [...]string{Absent: "none", NullValue: "null", DefaultValue: "default", Expression: "expr", TrueValue: "on", FalseValue: "off", LastInsertID: "last-id"}[v.Kind]
 }

@@ -51,8 +51,8 @@ type shapeReader struct {
 	// conditions without a table's name of the last.
 	scopes      int
 	unqualified []Term
-	// doubtful: where literals end is not certain.
-	doubtful bool
+	// doubtful: where literals end is not certain. hinted: the text has hints.
+	doubtful, hinted bool
 }
 
 // foundTable is a table that the reader found.
@@ -99,11 +99,13 @@ func (r *shapeReader) read(text []byte, opt Options, a *Result, long bool) []*Sh
 func (r *shapeReader) lex() {
 	s := NewScanner(r.text, r.opt)
 	literals, params, hint := int32(0), int32(0), false
+	r.hinted = false
 	for t := s.Next(); t.Kind != EOF; t = s.Next() {
 		st := shapeToken{Token: t, match: -1}
 		switch t.Kind {
 		case HintStart, HintEnd:
 			hint = t.Kind == HintStart
+			r.hinted = true
 			continue
 		case String, Int, Decimal, Float, Hex, Bits:
 			st.num = literals
@@ -125,12 +127,16 @@ func (r *shapeReader) statement(st *Statement) *Shape {
 	r.found, r.ctes, r.unqualified = r.found[:0], r.ctes[:0], nil
 	r.depth, r.correlated, r.scopes = 0, 0, 0
 	// A conditional comment may hold what is no part of the condition there.
-	if st.Flags&Conditional != 0 || r.doubtful || !r.link() || !r.dispatch() {
+	understood := st.Flags&Conditional == 0 && !r.doubtful && r.link() && r.dispatch()
+	if !understood {
 		r.found = r.found[:0]
 		r.shape.Star = true
 	}
 	r.collect()
 	r.tables(st)
+	if s := r.shape; understood && s.Verb == Select && s.Class == Read && len(s.Tables) == 1 && s.Flags&MoreTables == 0 {
+		r.plain()
+	}
 	return r.shape
 }
 

@@ -211,6 +211,9 @@ func (r *shapeReader) anyValue(i, j int) Value {
 	if v, k, ok := r.valuePrefix(i, j); ok && k == j {
 		return v
 	}
+	if j-i == 3 && r.word(i) == wLastInsertId && r.op(i+1, '(') && r.op(i+2, ')') && r.toks[i].End == r.toks[i+1].Start {
+		return Value{Kind: LastInsertID}
+	}
 	return Value{Kind: Expression}
 }
 
