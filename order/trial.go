@@ -43,8 +43,9 @@ const (
 	// maxUnknown is how many guesses there are of a snapshot; of maxTried all
 	// combinations are tried, of more those that one moment in time explains.
 	maxUnknown, maxTried = 64, 10
-	// maxAnswers is how many answers count, maxTrialDoubts how many doubts.
-	maxAnswers, maxTrialDoubts = 256, 32
+	// maxAnswers is how many answers count: those of eight reads to all combinations;
+	// maxTrialDoubts is how many doubts.
+	maxAnswers, maxTrialDoubts = 8 << maxTried, 32
 )
 
 // saw takes note of an answer.
