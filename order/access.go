@@ -40,6 +40,10 @@ type access struct {
 	// where all of them came to at once, as far as that is told.
 	moves bool
 	moved []domain
+	// fresh: it is a new row that took the place of none. finds: as many rows as affected
+	// tells were there. deletes: it deletes rows.
+	fresh, finds, deletes bool
+	affected              uint8
 	// columns are those read (snapshot) or changed (wrote), a bit each; the last
 	// bit stands for all columns from 63 on.
 	columns uint64
@@ -51,6 +55,9 @@ type access struct {
 	// those of the rows that it returned.
 	keyed   []uint64
 	isKeyed bool
+	// named are the keys of those of its rows that later accesses of its transaction
+	// name.
+	named []int64
 	// end is where what it holds ends, if that is not the end of its group.
 	end *command
 	// visit is the scan that saw it last.

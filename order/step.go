@@ -84,6 +84,9 @@ type Took struct {
 	Table uint64
 	// Keys are the hashes of the rows' primary keys, as a RowHash has them, sorted.
 	Keys []uint64
+	// Lock is a statement that locks those of the rows that later commands of the
+	// transaction name by their keys, and no gaps; "": none does.
+	Lock string
 	// Loose: what gaps it locked, too, is not known. Others' rows came while it did.
 	Loose bool
 }
