@@ -132,7 +132,7 @@ func (p *Planner) gaps(a *access) {
 				a.cmd.wait(last, Proven, WriteWrite, false)
 			} else if last != nil && !a.preceded(b) && b.heldTo() < a.cmd.answered && b.cmd.answered <= a.cmd.sent && b.done() <= a.cmd.answered {
 				b.group.looked = true
-				a.cmd.wait(last, Guessed, WriteWrite, false) // it was held up
+				a.cmd.waitLocks(last, WriteWrite) // it was held up
 			}
 		})
 		t.scanned.latest(a, func(b *access) {
@@ -169,7 +169,7 @@ func (p *Planner) passes(scan, row *access) {
 		// one was over before the other: what they lock tells
 	case row.inserts: // a row that moves may have been met at its old place
 		scan.cmd.guess(row.cmd, false, row.cmd.answered)
-		row.cmd.wait(scan.cmd, Guessed, ReadWrite, false)
+		row.cmd.waitLocks(scan.cmd, ReadWrite)
 	}
 }
 
@@ -182,7 +182,7 @@ func (a *access) behind(b *access) {
 		a.cmd.wait(b.cmd, Proven, WriteWrite, false)
 	case a.preceded(b):
 	case b.cmd.answered < a.cmd.answered && (last == nil || last.sent > b.cmd.answered):
-		a.cmd.wait(b.cmd, Guessed, WriteWrite, false)
+		a.cmd.waitLocks(b.cmd, WriteWrite)
 	}
 }
 
@@ -260,7 +260,7 @@ func (p *Planner) sawLock(c, on *command, at int64) {
 	case open:
 		c.guess(on, seen, at)
 		if seen {
-			c.wait(on, Guessed, WriteWrite, false)
+			c.waitLocks(on, WriteWrite)
 		}
 	}
 }
@@ -271,7 +271,7 @@ func (p *Planner) hidesLock(c, on *command, at int64) {
 	switch seen, open := p.skipped(c, on, at); {
 	case seen:
 	case open:
-		on.wait(c, Guessed, WriteWrite, false)
+		on.waitLocks(c, WriteWrite)
 	default:
 		on.wait(c, Proven, WriteWrite, false)
 	}

@@ -56,3 +56,27 @@ func TestRelock(t *testing.T) {
 		}
 	}
 }
+
+// TestWaitLocks: of waits on one session that become one, it rests on locks alone
+// when all do.
+func TestWaitLocks(t *testing.T) {
+	for _, c := range []struct {
+		kinds string // in their order; l: on locks
+		want  bool
+	}{{"l", true}, {"ll", true}, {"lg", false}, {"gl", false}} {
+		on := &command{group: &group{session: &member{}}, step: &Step{Session: 2}, answered: never}
+		w := &command{group: &group{session: &member{room: &waitRoom{}}}, step: &Step{Session: 1}}
+		for i, k := range c.kinds {
+			next := *on
+			next.step = &Step{Session: 2, Seq: uint64(i + 1)}
+			if k == 'l' {
+				w.waitLocks(&next, WriteWrite)
+			} else {
+				w.wait(&next, Guessed, WriteWrite, false)
+			}
+		}
+		if len(w.waits) != 1 || w.waits[0].Locks != c.want {
+			t.Errorf("%s: %+v", c.kinds, w.waits)
+		}
+	}
+}

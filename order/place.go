@@ -207,7 +207,7 @@ func (c *command) wait(on *command, conf Confidence, why Reason, sent bool) {
 		if w.session != session || w.Sent != sent || (w.Confidence == Proven) != (conf == Proven) {
 			continue
 		}
-		w.upTo = max(w.upTo, upTo)
+		w.upTo, w.Locks = max(w.upTo, upTo), false
 		if w.On.Seq < on.step.Seq {
 			w.Wait = Wait{On: on.step, Confidence: conf, Reason: why, Sent: sent}
 		}
@@ -217,6 +217,18 @@ func (c *command) wait(on *command, conf Confidence, why Reason, sent bool) {
 		c.waits = c.group.session.room.take()
 	}
 	c.waits = append(c.waits, pendingWait{Wait{On: on.step, Confidence: conf, Reason: why, Sent: sent}, session, upTo})
+}
+
+// waitLocks is wait for a guess on which no value rests.
+func (c *command) waitLocks(on *command, why Reason) {
+	same := func(w pendingWait) bool { return w.session == on.step.Session && w.Confidence != Proven && !w.Sent }
+	i := slices.IndexFunc(c.waits, same)
+	only := i < 0 || c.waits[i].Locks
+	if c.wait(on, Guessed, why, false); only && !c.finished {
+		if i = slices.IndexFunc(c.waits, same); i >= 0 {
+			c.waits[i].Locks = true
+		}
+	}
 }
 
 // waitLate is wait for a command of a long transaction that was handed on before it

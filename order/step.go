@@ -58,6 +58,9 @@ type Wait struct {
 	On         *Step
 	Confidence Confidence
 	Reason     Reason
+	// Locks: it is guessed, and only for what is locked, or passed over: no value rests
+	// on it.
+	Locks bool
 	// Sent: it is enough that the other was sent a moment ago (SentPause): its
 	// answer may take long, and its place was at its beginning.
 	Sent bool

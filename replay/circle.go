@@ -48,6 +48,17 @@ type edge struct {
 	firm order.Confidence
 }
 
+// onlyLocks is less than guessed: no value rests on the wait.
+const onlyLocks = order.Guessed + 1
+
+// firmness returns how firm a wait is.
+func firmness(w *order.Wait) order.Confidence {
+	if w.Locks {
+		return onlyLocks
+	}
+	return w.Confidence
+}
+
 // edges returns whom a runner waits for, here, or at the target as far as that is
 // known, each once. The scheduler is locked.
 func (s *scheduler) edges(u *runner) (list []edge) {
@@ -65,10 +76,10 @@ func (s *scheduler) edges(u *runner) (list []edge) {
 			continue
 		}
 		if k := slices.IndexFunc(list, func(e edge) bool { return e.to == v }); k >= 0 {
-			list[k].firm = min(list[k].firm, w.Confidence)
+			list[k].firm = min(list[k].firm, firmness(w))
 			continue
 		}
-		list = append(list, edge{v, w.Confidence})
+		list = append(list, edge{v, firmness(w)})
 	}
 	if fence := s.fence(h.step); !h.open && fence > s.low.low.Load() {
 		// Of all that it waits for, the first step is enough: while that one is under
@@ -166,7 +177,7 @@ func (s *scheduler) untangle(list []*runner) (done bool) {
 		}
 		done = true
 		s.tangled = s.r.target.Now()
-		if !s.cut(c, order.Guessed) && !pays(c) && !s.cut(c, order.Inferred) && !(s.r.options.Live && s.cut(c, order.Proven)) {
+		if !s.cut(c, onlyLocks) && !s.cut(c, order.Guessed) && !pays(c) && !s.cut(c, order.Inferred) && !(s.r.options.Live && s.cut(c, order.Proven)) {
 			s.contradiction(c)
 			return true
 		}

@@ -310,3 +310,17 @@ func TestRetakeLaw(t *testing.T) {
 		})
 	})
 }
+
+// TestCutLocks: of a circle's guesses that one is dropped first on which no value
+// rests, though it is of the later step.
+func TestCutLocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLineup().wait("1.1", "2.1", order.Guessed).wait("2.1", "1.1", order.Guessed)
+		l.step(2, 1).Waits[0].Locks = true
+		f := &fake{}
+		_, _, err := playOrdered(t, f, l, Options{}, merge(talk(1, 1, ms, "a"), talk(2, 2, ms, "b")))
+		if got := sentBy(f.log); err != nil || got != "2.1 1.1" {
+			t.Errorf("%s, %v", got, err)
+		}
+	})
+}
