@@ -33,6 +33,10 @@ type access struct {
 	inserts, enters, gap, scans, skips, born bool
 	// isKeyed: keyed are the keys of the rows that it returned.
 	isKeyed bool
+	// fresh: it is a new row that took the place of none. finds: as many rows as affected
+	// tells were there. deletes: it deletes rows.
+	fresh, finds, deletes bool
+	affected              uint8
 	// columns are those read (snapshot) or changed (wrote), a bit each; the last
 	// bit stands for all columns from 63 on.
 	columns uint64
@@ -58,6 +62,9 @@ type access struct {
 	moved []domain
 	// keyed are hashes of the primary keys of its rows, sorted.
 	keyed []uint64
+	// named are the keys of those of its rows that later accesses of its transaction
+	// name.
+	named []int64
 }
 
 // allColumns is every column.

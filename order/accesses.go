@@ -126,6 +126,7 @@ func (p *Planner) tableAccess(m *member, c *command, s *sqltext.Shape, bt *bound
 	}
 	if bt.ref.Insert != nil && writes {
 		a.inserts, a.enters = true, true
+		a.fresh, a.deletes = !bt.ref.Insert.Replace && !bt.ref.Insert.Update && !bt.ref.Insert.Ignore, bt.ref.Insert.Replace
 		p.inserted(c, bt, a, r)
 		return
 	}
@@ -145,6 +146,10 @@ func (p *Planner) tableAccess(m *member, c *command, s *sqltext.Shape, bt *bound
 		p.learnKeys(a, r)
 		p.learnTook(a, s)
 	}
+	if writes && r != nil {
+		a.learnFound(s, r.Affected)
+	}
+	a.deletes = writes && s.Verb != sqltext.Update
 	if a.mode == exclusive {
 		p.lockedBefore(a, bt)
 	}

@@ -1,13 +1,20 @@
 package order
 
+import "sort"
+
 // Gaps: below REPEATABLE READ and up, a statement that does not name its row by a
 // whole unique key also locks the gaps between the rows that it looks at, and the
 // one behind them. A row that is inserted there waits, though no condition tells
 // of it. So the two keep their recorded order, where that is proven: a wrong one
 // would do no harm to the data, but could make sessions wait for each other.
 
-// maxGaps is how many accesses are looked at for gaps.
-const maxGaps = 128
+const (
+	// maxGaps is how many accesses before one are looked at for gaps, and of those
+	// that came meanwhile.
+	maxGaps = 128
+	// maxAhead is how many that came later are looked at whether they came meanwhile.
+	maxAhead = 1024
+)
 
 // locksGaps tells whether an access that locks rows locks gaps, too, or else looks
 // at rows between which others may come.
@@ -118,28 +125,40 @@ func (p *Planner) gaps(a *access) {
 	}
 	if a.enters {
 		t.locked.latest(a, func(b *access) {
-			if a.again && disjoint(a.entry, b.domains) {
+			if a.isElsewhere(b) {
 				return // early it locks what a read that was undone was to lock
 			}
 			if last := b.last(); last != nil && last.answered <= a.cmd.sent {
 				a.cmd.wait(last, Proven, WriteWrite, false)
 			} else if last != nil && !a.preceded(b) && b.heldTo() < a.cmd.answered && b.cmd.answered <= a.cmd.sent && b.done() <= a.cmd.answered && !a.group.wasBefore(b.group) {
 				b.group.look()
-				a.cmd.wait(last, Guessed, WriteWrite, false) // it was held up
+				a.cmd.waitLocks(last, WriteWrite) // it was held up
 			}
 		})
-		t.scanned.latest(a, func(b *access) { p.passes(b, a) })
+		t.scanned.latest(a, func(b *access) {
+			if !a.isElsewhere(b) {
+				p.passes(b, a)
+			}
+		})
 	}
 	if a.scans {
-		t.inserted.latest(a, func(b *access) { p.passes(a, b) })
+		t.inserted.latest(a, func(b *access) {
+			if !b.isElsewhere(a) {
+				p.passes(a, b)
+			}
+		})
 	}
 }
+
+// isElsewhere tells whether the rows that an access moves were locked before, and
+// come to none of the places that another one looks at.
+func (a *access) isElsewhere(b *access) bool { return a.again && disjoint(a.entry, b.domains) }
 
 // passes keeps the recorded order of a command that looks at rows, and locks no
 // gaps between them, and a row that comes there while its transaction is open: it
 // would have waited for that row, had it met it.
 func (p *Planner) passes(scan, row *access) {
-	if scan.cmd.sent >= row.cmd.answered || row.cmd.step.Number != 0 || disjoint(scan.domains, row.domains) {
+	if scan.cmd.sent >= row.cmd.answered || row.cmd.step.Number != 0 || disjoint(scan.domains, row.domains) || p.came(row, scan) {
 		return
 	}
 	s, r := scan.last(), row.last()
@@ -150,7 +169,7 @@ func (p *Planner) passes(scan, row *access) {
 		// one was over before the other: what they lock tells
 	case row.inserts: // a row that moves may have been met at its old place
 		scan.cmd.guess(row.cmd, false, row.cmd.answered)
-		row.cmd.wait(scan.cmd, Guessed, ReadWrite, false)
+		row.cmd.waitLocks(scan.cmd, ReadWrite)
 	}
 }
 
@@ -163,7 +182,7 @@ func (a *access) behind(b *access) {
 		a.cmd.wait(b.cmd, Proven, WriteWrite, false)
 	case a.preceded(b):
 	case b.cmd.answered < a.cmd.answered && (last == nil || last.sent > b.cmd.answered):
-		a.cmd.wait(b.cmd, Guessed, WriteWrite, false)
+		a.cmd.waitLocks(b.cmd, WriteWrite)
 	}
 }
 
@@ -174,10 +193,26 @@ func (a *access) overlaps(b *access) bool {
 	return b.cmd.sent < a.cmd.answered && b.cmd.answered > a.cmd.sent && (last == nil || last.sent > b.cmd.answered)
 }
 
-// latest calls f with the latest accesses of other sessions.
+// latest calls f with accesses of other sessions, the latest before an access and
+// those that came while it was held, or were under way then. A list may have many
+// that came after it: transactions are placed in the order in which they end, and
+// one that lasts holds up the others.
 func (l *list) latest(a *access, f func(b *access)) {
-	for i, n := len(l.items)-1, 0; i >= l.head && n < maxGaps; i, n = i-1, n+1 {
-		if b := l.items[i]; b.group.session != a.group.session {
+	i, until := len(l.items), a.cmd.answered
+	if last := a.last(); last != nil && last.answered != never {
+		until = max(until, last.answered)
+	}
+	if !a.group.live { // of a Live none came after it
+		i = l.head + sort.Search(len(l.items)-l.head, func(i int) bool { return l.items[l.head+i].cmd.answered > a.cmd.answered })
+	}
+	for k, n := i, 0; k < len(l.items) && n < maxGaps && k-i < maxAhead; k++ {
+		if b := l.items[k]; b.cmd.sent < until && b.group.session != a.group.session {
+			f(b)
+			n++
+		}
+	}
+	for k, n := i-1, 0; k >= l.head && n < maxGaps; k, n = k-1, n+1 {
+		if b := l.items[k]; b.group.session != a.group.session {
 			f(b)
 		}
 	}
@@ -192,6 +227,10 @@ func (p *Planner) skips(a *access) {
 			if b.again || disjoint(a.domains, b.domains) {
 				return
 			}
+			if p.came(b, a) {
+				a.cmd.wait(b.last(), Inferred, WriteWrite, false)
+				return
+			}
 			p.sawLock(a.cmd, b.cmd, b.cmd.answered)
 			if last := b.last(); last != nil && last != b.cmd && !b.hasMoved(a) {
 				p.sawLock(a.cmd, last, b.done())
@@ -202,7 +241,7 @@ func (p *Planner) skips(a *access) {
 		return // its locks were there
 	}
 	a.table.skipping.latest(a, func(b *access) {
-		if disjoint(a.domains, b.domains) {
+		if disjoint(a.domains, b.domains) || p.came(a, b) {
 			return
 		}
 		p.hidesLock(b.cmd, a.cmd, a.cmd.answered)
@@ -221,7 +260,7 @@ func (p *Planner) sawLock(c, on *command, at int64) {
 	case open:
 		c.guess(on, seen, at)
 		if seen {
-			c.wait(on, Guessed, WriteWrite, false)
+			c.waitLocks(on, WriteWrite)
 		}
 	}
 }
@@ -232,7 +271,7 @@ func (p *Planner) hidesLock(c, on *command, at int64) {
 	switch seen, open := p.skipped(c, on, at); {
 	case seen:
 	case open:
-		on.wait(c, Guessed, WriteWrite, false)
+		on.waitLocks(c, WriteWrite)
 	default:
 		on.wait(c, Proven, WriteWrite, false)
 	}

@@ -72,6 +72,7 @@ func (p *Planner) lockedBefore(a *access, bt *boundTable) {
 			return
 		}
 		a.again, a.gap = true, false
+		p.relock(b, a)
 		a.entry = a.cmd.entry(bt)
 		if a.wrote {
 			all := len(keys) == len(b.keyed) && !b.moves

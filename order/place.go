@@ -208,7 +208,7 @@ func (c *command) wait(on *command, conf Confidence, why Reason, sent bool) {
 		if w.on.session != on.id.session || w.Sent != sent || (w.Confidence == Proven) != (conf == Proven) {
 			continue
 		}
-		w.upTo = max(w.upTo, upTo)
+		w.upTo, w.Locks = max(w.upTo, upTo), false
 		if w.on.seq < on.id.seq {
 			w.on, w.Wait = on.id, Wait{On: on.step, Confidence: conf, Reason: why, Sent: sent}
 		}
@@ -218,6 +218,18 @@ func (c *command) wait(on *command, conf Confidence, why Reason, sent bool) {
 		c.waits = c.group.session.room.take()
 	}
 	c.waits = append(c.waits, pendingWait{Wait{On: on.step, Confidence: conf, Reason: why, Sent: sent}, on.id, upTo})
+}
+
+// waitLocks is wait for a guess on which no value rests.
+func (c *command) waitLocks(on *command, why Reason) {
+	same := func(w pendingWait) bool { return w.on.session == on.id.session && w.Confidence != Proven && !w.Sent }
+	i := slices.IndexFunc(c.waits, same)
+	only := i < 0 || c.waits[i].Locks
+	if c.wait(on, Guessed, why, false); only && !c.finished {
+		if i = slices.IndexFunc(c.waits, same); i >= 0 {
+			c.waits[i].Locks = true
+		}
+	}
 }
 
 // waitLate is wait for a command of a long transaction that was handed on before it

@@ -199,6 +199,13 @@ func (p *Planner) first(a, b *access, met bool) (first bool, sure Confidence) {
 	if earlier, known := a.followed(b); known && (aAlone || bAlone) {
 		return earlier, Proven
 	}
+	if aAlone || bAlone {
+		if p.came(b, a) {
+			return true, Inferred
+		} else if p.came(a, b) {
+			return false, Inferred
+		}
+	}
 	if made, known := existed(b, a); known {
 		return made, Inferred
 	} else if made, known = existed(a, b); known {

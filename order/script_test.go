@@ -114,6 +114,9 @@ func stepLine(c *session.Command, s *Step) string {
 		if s.Took.Loose {
 			line += ", loose"
 		}
+		if s.Took.Lock != "" {
+			line += ", lock: " + s.Took.Lock
+		}
 	}
 	if s.Fence != 0 {
 		line += fmt.Sprintf("\n    fence %d", s.Fence)

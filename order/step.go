@@ -58,6 +58,9 @@ type Wait struct {
 	On         *Step
 	Confidence Confidence
 	Reason     Reason
+	// Locks: it is guessed, and only for what is locked, or passed over: no value rests
+	// on it.
+	Locks bool
 	// Sent: it is enough that the other was sent a moment ago (SentPause): its
 	// answer may take long, and its place was at its beginning.
 	Sent bool
@@ -84,6 +87,9 @@ type Took struct {
 	Table uint64
 	// Keys are the hashes of the rows' primary keys, as a RowHash has them, sorted.
 	Keys []uint64
+	// Lock is a statement that locks those of the rows that later commands of the
+	// transaction name by their keys, and no gaps; "": none does.
+	Lock string
 	// Loose: what gaps it locked, too, is not known. Others' rows came while it did.
 	Loose bool
 }

@@ -28,13 +28,16 @@ const lockWaitsMariaDB = "SELECT DISTINCT r.trx_mysql_thread_id, b.trx_mysql_thr
 	" JOIN information_schema.INNODB_TRX r ON r.trx_id = w.requesting_trx_id" +
 	" JOIN information_schema.INNODB_TRX b ON b.trx_id = w.blocking_trx_id"
 
-// lockWaitsMySQL asks for locks of InnoDB. Who blocks is known by its transaction:
-// the thread that is told is that which made the lock, and a row that was
-// inserted gets its lock from the first that waits for it.
+// lockWaitsMySQL asks for locks of InnoDB. Who waits and who blocks is known by the
+// transactions: the thread that is told is that which made the lock. A row that was
+// inserted gets its lock from the first that waits for it; and where rows move, or
+// are purged, their locks, those that wait among them, are made anew by whoever does
+// that, which may be a thread of the server's own.
 // https://dev.mysql.com/doc/refman/8.4/en/performance-schema-data-lock-waits-table.html
-const lockWaitsMySQL = "SELECT DISTINCT r.PROCESSLIST_ID, COALESCE(x.trx_mysql_thread_id, b.PROCESSLIST_ID, 0)" +
+const lockWaitsMySQL = "SELECT DISTINCT COALESCE(y.trx_mysql_thread_id, r.PROCESSLIST_ID, 0), COALESCE(x.trx_mysql_thread_id, b.PROCESSLIST_ID, 0)" +
 	" FROM performance_schema.data_lock_waits w" +
-	" JOIN performance_schema.threads r ON r.THREAD_ID = w.REQUESTING_THREAD_ID" +
+	" LEFT JOIN information_schema.INNODB_TRX y ON y.trx_id = w.REQUESTING_ENGINE_TRANSACTION_ID" +
+	" LEFT JOIN performance_schema.threads r ON r.THREAD_ID = w.REQUESTING_THREAD_ID" +
 	" LEFT JOIN information_schema.INNODB_TRX x ON x.trx_id = w.BLOCKING_ENGINE_TRANSACTION_ID" +
 	" LEFT JOIN performance_schema.threads b ON b.THREAD_ID = w.BLOCKING_THREAD_ID" +
 	// Metadata locks, GET_LOCK's among them. Those that only share stand in nobody's
@@ -80,7 +83,7 @@ func (s *Server) LockWaits(ctx context.Context) (list []LockWait, err error) {
 		if err := rows.Scan(&w.Waiting, &w.Blocking); err != nil {
 			return nil, fmt.Errorf("asking for lock waits: %w", err)
 		}
-		if w.Waiting != w.Blocking {
+		if w.Waiting != w.Blocking && w.Waiting != 0 {
 			list = append(list, w)
 		}
 	}

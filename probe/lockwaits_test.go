@@ -31,6 +31,10 @@ var contests = []contest{
 		[]string{"b<a"}, []string{"a", "b"}},
 	{"one behind the other", "mysql mariadb", [][2]string{{"a", "BEGIN"}, {"a", "SELECT * FROM t WHERE id = 10 FOR UPDATE"}, {"b", "BEGIN"}, {"b", "SELECT * FROM t WHERE id = 20 FOR UPDATE"},
 		{"b", "&UPDATE t SET v = 3 WHERE id = 10"}, {"c", "&UPDATE t SET v = 3 WHERE id = 20"}}, []string{"b<a", "c<b"}, []string{"a", "b", "c"}},
+	// The page is split: the one who does that makes the lock anew that waits.
+	{"a lock that was moved", "mysql mariadb", [][2]string{{"a", "BEGIN"}, {"a", "SELECT id FROM wide WHERE id = 40 FOR UPDATE"}, {"b", "&UPDATE wide SET v = 3 WHERE id = 40"},
+		{"c", "INSERT INTO wide SELECT id + 1, 1, pad FROM wide WHERE id = 20"}, {"c", "INSERT INTO wide SELECT id + 2, 1, pad FROM wide WHERE id = 20"},
+		{"c", "INSERT INTO wide SELECT id + 3, 1, pad FROM wide WHERE id = 20"}}, []string{"b<a"}, []string{"a", "b"}},
 	{"a table's definition", "mysql", [][2]string{{"a", "BEGIN"}, {"a", "SELECT * FROM t"}, {"b", "&ALTER TABLE t ADD w INT"}, {"c", "&SELECT * FROM t"}},
 		[]string{"b<a", "c<b"}, []string{"a", "b", "c"}},
 	{"a named lock", "mysql", [][2]string{{"a", "DO GET_LOCK('x', 1)"}, {"b", "&DO GET_LOCK('x', 1)"}}, []string{"b<a"}, nil},
@@ -42,6 +46,8 @@ func TestLockWaits(t *testing.T) {
 		t.Run(fmt.Sprint(kind), func(t *testing.T) {
 			s := mysqltest.Start(t, kind, mysqltest.PerformanceSchema())
 			s.Exec(t, "CREATE TABLE t (id INT PRIMARY KEY, v INT) ENGINE=InnoDB", "INSERT INTO t VALUES (10, 1), (20, 1), (30, 1)")
+			s.Exec(t, "CREATE TABLE wide (id INT PRIMARY KEY, v INT, pad VARCHAR(3000)) ENGINE=InnoDB",
+				"INSERT INTO wide SELECT id, 1, REPEAT('x', 3000) FROM t UNION SELECT 40, 1, REPEAT('x', 3000)")
 			asked := ask(t, s)
 			for _, c := range contests {
 				if strings.Contains(c.tells, strings.TrimRight(kind.String(), "0123456789")) {

@@ -61,14 +61,18 @@ func (u *runner) await(r *ruled) bool {
 	if s == nil || s.ready(r.item.step) {
 		return true
 	}
-	u.pay()
 	begin := u.r.target.Now()
+	if u.owed.Load() != nil { // others may wait for it, and this for them
+		s.takers.active.Add(1)
+		defer s.takers.active.Add(-1)
+	}
 	s.mu.Lock()
 	h := &u.hold
 	h.step, h.dropped, h.open, h.drops = r.item.step, nil, false, 0
 	h.holds, h.yields, h.yield = u.inTrans, u.canYield(), false
-	if s.takers.active.Load() > 0 {
-		s.untangle(s.waiters()) // one that was undone stands where the order does not tell
+	if s.takers.active.Load() > 0 || begin-s.tangled < int64(tangledTime) {
+		s.see()
+		s.untangle([]*runner{u}) // one that was undone stands where the order does not tell
 	}
 	s.mu.Unlock()
 	stats := &u.r.stats

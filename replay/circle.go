@@ -48,6 +48,17 @@ type edge struct {
 	firm order.Confidence
 }
 
+// onlyLocks is less than guessed: no value rests on the wait.
+const onlyLocks = order.Guessed + 1
+
+// firmness returns how firm a wait is.
+func firmness(w *order.Wait) order.Confidence {
+	if w.Locks {
+		return onlyLocks
+	}
+	return w.Confidence
+}
+
 // edges returns whom a runner waits for, here, or at the target as far as that is
 // known, each once. The scheduler is locked.
 func (s *scheduler) edges(u *runner) (list []edge) {
@@ -65,10 +76,10 @@ func (s *scheduler) edges(u *runner) (list []edge) {
 			continue
 		}
 		if k := slices.IndexFunc(list, func(e edge) bool { return e.to == v }); k >= 0 {
-			list[k].firm = min(list[k].firm, w.Confidence)
+			list[k].firm = min(list[k].firm, firmness(w))
 			continue
 		}
-		list = append(list, edge{v, w.Confidence})
+		list = append(list, edge{v, firmness(w)})
 	}
 	if fence := s.fence(h.step); !h.open && fence > s.low.low.Load() {
 		// Of all that it waits for, the first step is enough: while that one is under
@@ -83,6 +94,9 @@ func (s *scheduler) edges(u *runner) (list []edge) {
 // number returns the number of the step that a runner waits with, or has sent; 0:
 // neither. The scheduler is locked.
 func (u *runner) number() uint64 {
+	if owed := u.owed.Load(); owed != nil {
+		return owed.Number
+	}
 	if u.hold.step != nil {
 		return u.hold.step.Number
 	}
@@ -92,15 +106,23 @@ func (u *runner) number() uint64 {
 	return 0
 }
 
-// waiters returns the runners that wait, those with the lowest step first, and
-// sees which has the first step of all. The scheduler is locked.
-func (s *scheduler) waiters() (list []*runner) {
+// see sees which runner has the first step of all that wait, or are at the target.
+// The scheduler is locked.
+func (s *scheduler) see() {
 	s.first = nil
 	least := uint64(math.MaxUint64)
 	for _, u := range s.runners {
 		if n := u.number(); n > 0 && n < least {
 			s.first, least = u, n
 		}
+	}
+}
+
+// waiters returns the runners that wait, those with the lowest step first, and
+// sees which has the first step of all. The scheduler is locked.
+func (s *scheduler) waiters() (list []*runner) {
+	s.see()
+	for _, u := range s.runners {
 		if u.hold.step != nil {
 			list = append(list, u)
 		}
@@ -154,11 +176,17 @@ func (s *scheduler) untangle(list []*runner) (done bool) {
 			return done
 		}
 		done = true
-		if !s.cut(c, order.Guessed) && !s.cut(c, order.Inferred) && !(s.r.options.Live && s.cut(c, order.Proven)) {
+		s.tangled = s.r.target.Now()
+		if !s.cut(c, onlyLocks) && !s.cut(c, order.Guessed) && !pays(c) && !s.cut(c, order.Inferred) && !(s.r.options.Live && s.cut(c, order.Proven)) {
 			s.contradiction(c)
 			return true
 		}
 	}
+}
+
+// pays has the first of a circle that owes a step finish it.
+func pays(circle []*runner) bool {
+	return slices.ContainsFunc(circle, (*runner).pay)
 }
 
 // cut drops the waits between two runners of a circle if none of them is surer

@@ -184,7 +184,7 @@ func (s *scheduler) loosen(circle []*runner, u, lock *runner) {
 		}
 		lock.at.helped = n
 	case u.hold.yield:
-	case s.cut(circle, order.Guessed) || s.cut(circle, order.Inferred):
+	case s.cut(circle, onlyLocks) || s.cut(circle, order.Guessed) || s.cut(circle, order.Inferred):
 		return
 	case !s.asking.unsure && s.isStuck(lock, patience):
 		s.part(u, circle[(slices.Index(circle, u)+1)%len(circle)])

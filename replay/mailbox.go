@@ -61,6 +61,7 @@ type mailbox struct {
 	waits     bool
 	// steps are those of the commands in the taker's hand; the taker's own.
 	steps []*order.Step
+	owed  *order.Step // of those, one that the taker finishes later
 }
 
 func newMailbox(w *window, s *scheduler) *mailbox {
@@ -155,7 +156,9 @@ func (m *mailbox) pop() item {
 // was forgotten, nobody waits for it from here on.
 func (m *mailbox) finish() {
 	for k, s := range m.steps {
-		m.scheduler.finish(s)
+		if s != m.owed {
+			m.scheduler.finish(s)
+		}
 		m.steps[k] = nil
 	}
 	m.steps = m.steps[:0]

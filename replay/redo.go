@@ -116,6 +116,11 @@ func (u *runner) redo() (ok bool, err error) {
 func (u *runner) repeat() (ok bool, err error) {
 	for i := range u.tx.list {
 		e := &u.tx.list[i]
+		if e.ruled.locked {
+			if ok, err := u.relock(&e.ruled); err != nil || !ok {
+				return false, err
+			}
+		}
 		if !e.sent {
 			continue
 		}
@@ -127,7 +132,8 @@ func (u *runner) repeat() (ok bool, err error) {
 			continue // as it was before: the target has not changed its mind
 		}
 		if e.ruled.tookOthers(&a) {
-			e.sent = false // the statements behind it lock its rows
+			e.sent, e.ruled.freed = false, true
+			e.ruled.locked = e.ruled.item.step.Took.Lock != "" // else the statements behind it lock its rows
 			return false, nil
 		}
 		e.done = u.outcome(&e.ruled, &a)

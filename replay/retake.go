@@ -18,10 +18,8 @@ import (
 const (
 	// maxRetakes is how often a read is done again for its rows.
 	maxRetakes = 20
-	// maxAlone is the same where nobody is known to wait for.
-	maxAlone = 2
 	// maxCuts is how often it waits for others that wait for it.
-	maxCuts = 2
+	maxCuts = 1
 	// maxVain is after how many reads in a row that were done again in vain no more
 	// are: the target answers otherwise.
 	maxVain = 50
@@ -149,7 +147,7 @@ func (u *runner) retake(r *ruled, a Answer) (Answer, error) {
 			return a, nil
 		}
 		waits := u.r.scheduler.takers.before(took.Table, keys, r.command.At+r.item.took, r.item.step)
-		give := try > maxRetakes || u.tx.redone >= MaxRedo || u.hold.cuts >= maxCuts || len(waits) == 0 && try > maxAlone ||
+		give := try > maxRetakes || u.tx.redone >= MaxRedo || u.hold.cuts >= maxCuts || len(waits) == 0 ||
 			u.r.scheduler.takers.vain.Load() > maxVain
 		if give {
 			u.r.scheduler.takers.vain.Add(1)
@@ -172,18 +170,34 @@ func (u *runner) retake(r *ruled, a Answer) (Answer, error) {
 	}
 }
 
-// letGo undoes a read that took other rows for good.
+// letGo undoes a read that took other rows for good. The rows that it was to take
+// are locked by their keys, as far as they are known.
 func (u *runner) letGo(r *ruled, a Answer) (Answer, error) {
 	if !u.tx.open {
 		return a, nil // it has no locks any more
 	}
 	r.freed = true
 	ok, err := u.stepBack(r, nil)
+	for ok && err == nil && r.item.step.Took.Lock != "" {
+		if r.locked, err = u.relock(r); r.locked || err != nil {
+			break
+		}
+		ok, err = u.redo()
+	}
 	if err != nil || !ok {
 		u.r.stats.NotRedone.Add(1)
 		u.cutOff(r)
 	}
 	return a, err
+}
+
+// relock locks the rows of a read that was undone for good. It returns false when
+// the target refuses that.
+func (u *runner) relock(r *ruled) (ok bool, err error) {
+	sql := append([]byte{rollbackQuery[0]}, r.item.step.Took.Lock...)
+	c := session.Command{ID: u.start.ID, Kind: session.Query, Code: sql[0], Payload: sql, SQL: sql[1:], Size: uint64(len(sql))}
+	a, err := u.do(&ruled{item: item{step: r.item.step, took: r.item.took}, command: &c}, nil)
+	return err == nil && a.Reply != nil && (a.Reply.Err() == nil || !isLockError(a.Reply.Err().Code)), err
 }
 
 // stepBack undoes the transaction, waits, and does it again as far as it had come
@@ -199,13 +213,8 @@ func (u *runner) stepBack(r *ruled, waits []order.Wait) (ok bool, err error) {
 	} else {
 		r.redone++
 	}
-	switch {
-	case len(waits) > 0:
+	if ok = len(waits) == 0; !ok {
 		ok = u.letPass(r, waits)
-	case r.freed:
-		ok = true
-	default:
-		ok = u.wait(u.r.target.Now() + leastPause)
 	}
 	if !ok || !u.tx.open {
 		return ok, nil
@@ -239,10 +248,10 @@ func (u *runner) letPass(r *ruled, waits []order.Wait) bool {
 }
 
 // pay finishes the step of a read that was undone for good, once the command behind
-// it has locked the rows, or is not to be sent yet.
-func (u *runner) pay() {
-	if u.owed != nil {
-		u.r.scheduler.finish(u.owed)
-		u.owed = nil
-	}
+// it has locked the rows, or others wait in a circle for it. It tells whether there
+// was one. Any goroutine may call it.
+func (u *runner) pay() bool {
+	step := u.owed.Swap(nil)
+	u.r.scheduler.finish(step)
+	return step != nil
 }

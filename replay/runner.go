@@ -31,24 +31,27 @@ type runner struct {
 	onePin [1]Pin
 	timer  *time.Timer
 
-	answered int64           // when the target's latest reply came
-	inTrans  bool            // the target's latest status: a transaction is open
-	started  bool            // the run has the session's Start
-	ended    bool            // the recording's End was seen
-	left     bool            // given up, and not among the open sessions any more
-	hold     waiting         // for other sessions
-	at       atTarget        // what the target is at
-	live     atomic.Uint64   // the target's id of the connection; 0: none
-	rouse    func()          // wake, to be called by others
-	tx       transaction     // as far as it may be done again
-	owed     *order.Step     // of a read that was undone for good, not finished yet
-	mute     bool            // filtered out: it keeps its place in the order, no more
-	file     File            // gives the pieces of a file
-	pieces   []session.Event // what the run says of file data that was sent
-	list     []ruled         // sent together
-	carried  ruled           // taken with them, and to be sent or skipped after them
-	refusal  error           // why there is no connection, and won't be
-	memory   memory
+	answered int64         // when the target's latest reply came
+	inTrans  bool          // the target's latest status: a transaction is open
+	started  bool          // the run has the session's Start
+	ended    bool          // the recording's End was seen
+	left     bool          // given up, and not among the open sessions any more
+	hold     waiting       // for other sessions
+	at       atTarget      // what the target is at
+	live     atomic.Uint64 // the target's id of the connection; 0: none
+	rouse    func()        // wake, to be called by others
+	tx       transaction   // as far as it may be done again
+	// owed is of a read that was undone for good, not finished yet: others are not to
+	// go on before the command behind it has locked its rows. Who finds sessions that
+	// wait in a circle may finish it.
+	owed    atomic.Pointer[order.Step]
+	mute    bool            // filtered out: it keeps its place in the order, no more
+	file    File            // gives the pieces of a file
+	pieces  []session.Event // what the run says of file data that was sent
+	list    []ruled         // sent together
+	carried ruled           // taken with them, and to be sent or skipped after them
+	refusal error           // why there is no connection, and won't be
+	memory  memory
 	// severed: the recorded replies tell when a transaction ends of which nothing
 	// is sent.
 	severed atomic.Bool
@@ -189,7 +192,6 @@ func (u *runner) wait(due int64) bool {
 	if d <= 0 {
 		return !u.r.stopped()
 	}
-	u.pay()
 	if u.timer == nil {
 		u.timer = time.NewTimer(d)
 	} else {
@@ -206,7 +208,8 @@ func (u *runner) wait(due int64) bool {
 }
 
 func (u *runner) handle(i *item) {
-	if _, ok := i.event.(*session.Command); !ok {
+	switch i.event.(type) {
+	case *session.Gap, *session.End: // the command behind it may never come
 		u.pay()
 	}
 	switch e := i.event.(type) {

@@ -33,6 +33,7 @@ type scheduler struct {
 	stall   stall
 	asking  asking
 	looks   uint64
+	tangled int64 // when the latest circle was found, by the target's clock
 	takers  takers
 }
 

@@ -15,6 +15,7 @@ type ruled struct {
 	waited          int64
 	dropped, redone uint32
 	freed           bool // a read that was undone for good
+	locked          bool // its rows were locked in its place
 	late            bool // to be sent once the transaction has ended
 }
 
@@ -120,8 +121,9 @@ func (r *ruled) order() *session.Order {
 func (u *runner) sent(r *ruled, a Answer) {
 	stats, c := &u.r.stats, r.command
 	u.pay()
-	if u.hold.cuts = 0; r.freed && u.tx.open && !r.item.step.Ends && u.box.some() {
-		u.owed = r.item.step
+	if u.hold.cuts = 0; r.freed && !r.locked && u.tx.open && !r.item.step.Ends {
+		u.owed.Store(r.item.step)
+		u.box.owed = r.item.step
 	} else {
 		u.r.scheduler.finish(r.item.step)
 	}

@@ -17,6 +17,10 @@ const (
 	// looks at everything.
 	tick   = 25 * time.Millisecond
 	slowly = 4
+	// tangledTime is for how long after a circle each session that begins to wait
+	// looks for one: where there is one there are more, and others should not wait
+	// for the next look.
+	tangledTime = time.Second
 	// lateTick is how late a look is of no use: this process, or the machine, stood
 	// still.
 	lateTick = 300 * time.Millisecond

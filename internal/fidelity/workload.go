@@ -81,6 +81,10 @@ var Workloads = []Workload{
 		Script: "queue.lua", PSMode: "disable",
 	},
 	{
+		Name: "queue-gtid", What: "the same, with GTIDs tracked",
+		Script: "queue.lua", PSMode: "disable", GTIDs: true,
+	},
+	{
 		Name: "ddl", What: "DDL on side tables, GET_LOCK and LOCK TABLES between ordinary transactions",
 		Script: "ddl.lua", PSMode: "disable", Errors: ddlErrors,
 	},
