@@ -68,6 +68,9 @@ type group struct {
 
 	// begun and ended count all events of the recording; ended 0: it is open.
 	begun, ended uint64
+	// low is the number of the last step that was handed on before it began: what has
+	// a higher one may have been under way beside it.
+	low uint64
 	// at is the recorded time of its first event.
 	at int64
 	// first and last are its first and last commands that were answered or sent;

@@ -277,7 +277,7 @@ func (l *Live) begin(m *member, c *command) {
 	}
 	g := m.open
 	if g == nil {
-		g = &group{session: m, begun: p.events, at: c.sent, first: c, live: true}
+		g = &group{session: m, begun: p.events, low: p.numbers, at: c.sent, first: c, live: true}
 		m.open = g
 	}
 	c.group, g.last = g, c

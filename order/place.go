@@ -11,7 +11,7 @@ import (
 
 // emit hands on what is held of a group, with what each command waits for.
 func (p *Planner) emit(g *group, emit Emit) error {
-	old := p.old()
+	old := p.oldOf(g)
 	if g.long && g.number == 0 && g.snap != nil {
 		g.snap.step.Fence = p.endedBefore(g.snap.sent) // what it will read is not known
 	}
@@ -67,6 +67,12 @@ func (p *Planner) placed(g *group) {
 func (p *Planner) sweep() {
 	p.swept = p.numbers
 	old := p.old()
+	if g := p.open.first; g != nil {
+		old = min(old, g.low)
+	}
+	for _, g := range p.queue[p.head:] {
+		old = min(old, g.low)
+	}
 	for _, t := range p.tables {
 		t.sweep(old)
 	}
@@ -92,6 +98,15 @@ func (p *Planner) old() uint64 {
 		return p.numbers - w
 	}
 	return 0
+}
+
+// oldOf is old for a group: what was under way beside it is not covered by a fence,
+// however many steps were handed on until it ended.
+func (p *Planner) oldOf(g *group) uint64 {
+	if g.long {
+		return p.old() // it was beside more than is known
+	}
+	return min(p.old(), g.low)
 }
 
 // endedBefore returns the number of the last step of the groups that had ended

@@ -154,7 +154,7 @@ func (p *Planner) alone(m *member, e session.Event) {
 		p.hold(m.open, held{event: e})
 		return
 	}
-	g := &group{session: m, begun: p.events, ended: p.events, at: p.now, over: rolledBack}
+	g := &group{session: m, begun: p.events, low: p.numbers, ended: p.events, at: p.now, over: rolledBack}
 	p.hold(g, held{event: e})
 	p.queue = append(p.queue, g)
 }
@@ -183,7 +183,7 @@ func (p *Planner) command(m *member, e *session.Command) {
 	*c = command{event: e, step: p.step(e), id: commandID{e.ID, e.Seq}, sent: e.End, answered: never}
 	g := m.open
 	if g == nil {
-		g = &group{session: m, begun: p.events, at: e.At, first: c, events: p.held.take(), accesses: p.near.take()}
+		g = &group{session: m, begun: p.events, low: p.numbers, at: e.At, first: c, events: p.held.take(), accesses: p.near.take()}
 		m.open = g
 		p.open.add(g)
 	}
