@@ -14,9 +14,11 @@ type LockWait struct {
 	Waiting, Blocking uint64
 }
 
-// LockInterval is how long there should be between two calls of LockWaits:
-// MariaDB, and MySQL's list of transactions, show what they found last to whoever
-// asks again within a tenth of a second, however often that is.
+// LockInterval is how long there is between two calls of LockWaits for all of an
+// answer to be new: MariaDB, and MySQL's list of transactions, show what they found
+// last to whoever asks again within a tenth of a second, however often that is. An
+// earlier call is told less: by MariaDB only who waits, by MySQL not always who
+// has a lock that another thread made.
 const LockInterval = 110 * time.Millisecond
 
 // MaxLockWaits is how many rows are read.
@@ -60,7 +62,7 @@ const strongLocks = "'EXCLUSIVE', 'SHARED_NO_READ_WRITE', 'SHARED_NO_WRITE', 'SH
 // InnoDB's locks, metadata locks and GET_LOCK's by its performance schema, and
 // without it only who waits for one of InnoDB's; MariaDB tells InnoDB's locks only.
 // It needs the PROCESS privilege, and on MySQL to read the performance schema. It
-// asks one question, and should not be called more often than every LockInterval.
+// asks one question, for which InnoDB stops for a moment. See LockInterval.
 func (s *Server) LockWaits(ctx context.Context) (list []LockWait, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -70,7 +72,11 @@ func (s *Server) LockWaits(ctx context.Context) (list []LockWait, err error) {
 	}
 	query := lockWaitsMySQL
 	if maria {
+		if s.tooSoon() {
+			return s.lockWaiters(ctx)
+		}
 		query = lockWaitsMariaDB
+		defer s.askedLocks()
 	}
 	s.budget.left.Store(maxAnswer)
 	rows, err := s.db.QueryContext(ctx, query)
@@ -91,6 +97,20 @@ func (s *Server) LockWaits(ctx context.Context) (list []LockWait, err error) {
 		return nil, fmt.Errorf("asking for lock waits: %w", err)
 	}
 	return list, nil
+}
+
+// tooSoon tells whether a MariaDB server would show what it found last.
+func (s *Server) tooSoon() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.now() - s.locksAt
+	return s.locksAt != 0 && d >= 0 && d < int64(LockInterval)
+}
+
+func (s *Server) askedLocks() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.locksAt = s.now()
 }
 
 // isMariaDB tells which kind of server this is. It asks once.

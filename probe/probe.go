@@ -79,6 +79,7 @@ type Server struct {
 	collations map[string]uint16 // ids by name; nil: not asked yet
 	own        []netip.AddrPort  // of its connections
 	kind       kind
+	locksAt    int64 // when a MariaDB server was asked for lock waits last
 }
 
 // idleTime is how long the connection stays open between two calls.

@@ -21,6 +21,8 @@ type waiting struct {
 	// holds: a transaction is open at the target, whose locks may be in others'
 	// way. yields: it can be undone, and done again later.
 	holds, yields bool
+	// locks: more than BEGIN was done in that transaction.
+	locks bool
 	// yield: it is to be undone now.
 	yield bool
 	// lets: a read that was undone, and took a time when it was recorded, lets
@@ -70,6 +72,7 @@ func (u *runner) await(r *ruled) bool {
 	h := &u.hold
 	h.step, h.dropped, h.open, h.drops = r.item.step, nil, false, 0
 	h.holds, h.yields, h.yield = u.inTrans, u.canYield(), false
+	h.locks = u.tx.locks()
 	if s.takers.active.Load() > 0 || begin-s.tangled < int64(tangledTime) {
 		s.see()
 		s.untangle([]*runner{u}) // one that was undone stands where the order does not tell

@@ -15,8 +15,11 @@ const (
 	// unsureTicks is the same before somebody is taken to be in its way where the
 	// target does not tell who is.
 	unsureTicks = 8
-	// AskInterval is how long there is between two calls of Options.Blockers.
+	// AskInterval is how long there is between two calls of Options.Blockers, where
+	// Options.AskEvery does not say less.
 	AskInterval = 110 * time.Millisecond
+	// AskSoon is an Options.AskEvery for servers that answer at once.
+	AskSoon = 10 * time.Millisecond
 	// maxPairs is how many pairs of one answer count.
 	maxPairs = 100_000
 )
@@ -24,7 +27,8 @@ const (
 // asking is what is known of the target's own waits. It is guarded by the
 // scheduler's lock.
 type asking struct {
-	last time.Time // when the target was asked
+	next  time.Time     // before that the target is not asked again
+	pause time.Duration // between two questions
 	// moved is how many commands were at their end when the scheduler looked last.
 	moved int64
 	// locks are the runners whose locks at the target one waits for; nil: that is
@@ -32,6 +36,8 @@ type asking struct {
 	locks map[*runner][]*runner
 	// unsure: the target tells only who waits, and locks are guessed.
 	unsure bool
+	// untold are those of which the target tells only that they wait, since not long.
+	untold []*runner
 }
 
 // mayBeHeld tells whether to ask the target who waits for whose locks: a command
@@ -41,7 +47,7 @@ func (s *scheduler) mayBeHeld(now time.Time) bool {
 	moved := s.r.stats.Accounted()
 	stands := moved == s.asking.moved
 	s.asking.moved = moved
-	if s.r.options.Blockers == nil || s.r.stats.Blocked.Load() == 0 || now.Sub(s.asking.last) < AskInterval {
+	if s.r.options.Blockers == nil || s.r.stats.Blocked.Load() == 0 || now.Before(s.asking.next) {
 		return false
 	}
 	for _, u := range s.runners {
@@ -72,16 +78,20 @@ func (s *scheduler) askBlockers(ctx context.Context) {
 	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, aliveTime)
 	defer cancel()
+	began := time.Now()
 	pairs, err := s.r.options.Blockers(ctx)
+	took := time.Since(began)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.asking.last = time.Now()
+	held := s.r.stats.HeldUp.Load()
+	defer func() { s.asked(took, s.r.stats.HeldUp.Load() > held) }()
 	if err != nil {
 		return // what is held up is found by the time that it takes
 	}
 	s.learnLocks(pairs, sent, waits)
 	s.unlock()
-	s.asking.locks, s.asking.unsure = nil, false
+	s.guessHolders()
+	s.asking.locks, s.asking.unsure, s.asking.untold = nil, false, nil
 }
 
 // learnLocks takes note of whose locks at the target commands wait for. What has
@@ -105,6 +115,8 @@ func (s *scheduler) learnLocks(pairs [][2]uint64, sent map[*runner]uint64, waits
 		case p[1] == 0 && v.at.ticks >= unsureTicks:
 			s.asking.unsure = true
 			s.asking.locks[v] = s.mayHold(v)
+		case p[1] == 0:
+			s.asking.untold = append(s.asking.untold, v)
 		}
 	}
 }

@@ -162,6 +162,17 @@ func (u *runner) pause() bool {
 	return u.wait(u.r.target.Now() + leastPause + rand.Int64N(mostPause-leastPause))
 }
 
+// anew does a transaction again that was rolled back to give way. What was to come
+// first is over, so there is no pause before it.
+func (u *runner) anew() (ok bool, err error) {
+	u.tx.redone++
+	u.r.stats.Redone.Add(1)
+	if ok, err = u.repeat(); ok || err != nil {
+		return ok, err
+	}
+	return u.redo()
+}
+
 // doAgain does a transaction again that gave way. It leaves the session without it
 // when that can't be.
 func (u *runner) doAgain() {
@@ -169,7 +180,7 @@ func (u *runner) doAgain() {
 		return
 	}
 	u.tx.undone = false
-	ok, err := u.redo()
+	ok, err := u.anew()
 	switch {
 	case err != nil:
 		u.lost()

@@ -181,6 +181,15 @@ func TestRetake(t *testing.T) {
 			l.step(1, 2).Took.Lock = "update 2,3"
 			return events
 		}, "1.1 1.2 1.rollback 1.1 1.update 2,3 1.3 1.4 2.1 2.2 2.3 2.4", "1:1,2 2:1,4"},
+		// Locks on them by their keys alone let others lock their entries in an index, as
+		// a read does that passes over them: who comes after it waits for the command
+		// behind it, too.
+		{"rows known, and entries not", func(l *lineup) []session.Event {
+			l.wait("2.2", "1.2", order.Proven).wait("1.3", "3.2", order.Proven)
+			events := merge(takes(l, 1, 1, 0, 2, 3), takes(l, 2, 50*ms, 0, 1, 4), talk(3, 100*ms, ms, "add 5", "add 6"))
+			l.step(1, 2).Took.Lock = "update 2,3"
+			return events
+		}, "1.1 1.2 1.rollback 1.1 1.update 2,3 2.1 3.1 3.2 1.3 1.4 2.2 2.3 2.4", "1:1,2 2:1,4"},
 		// The command behind it, which locks the rows, has to wait: who comes after the
 		// read waits with it.
 		{"rows not locked yet", func(l *lineup) []session.Event {

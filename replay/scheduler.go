@@ -24,17 +24,18 @@ type scheduler struct {
 	feedWaits atomic.Bool
 	more      chan struct{}
 
-	mu      sync.Mutex
-	runners map[uint64]*runner // by recorded session
-	round   uint64             // marks which runners a search has seen
-	ended   bool               // the feed has: nothing more comes
-	first   *runner            // of those that wait, or are at the target, as waiters saw it
-	err     error
-	stall   stall
-	asking  asking
-	looks   uint64
-	tangled int64 // when the latest circle was found, by the target's clock
-	takers  takers
+	mu       sync.Mutex
+	runners  map[uint64]*runner // by recorded session
+	round    uint64             // marks which runners a search has seen
+	ended    bool               // the feed has: nothing more comes
+	first    *runner            // of those that wait, or are at the target, as waiters saw it
+	err      error
+	stall    stall
+	asking   asking
+	standing standing
+	looks    uint64
+	tangled  int64 // when the latest circle was found, by the target's clock
+	takers   takers
 }
 
 func newScheduler(r *Replayer) *scheduler {

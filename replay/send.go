@@ -121,7 +121,9 @@ func (r *ruled) order() *session.Order {
 func (u *runner) sent(r *ruled, a Answer) {
 	stats, c := &u.r.stats, r.command
 	u.pay()
-	if u.hold.cuts = 0; r.freed && !r.locked && u.tx.open && !r.item.step.Ends {
+	// A lock on rows by their keys is not one on their entries in the index that the
+	// read had gone by: reads that pass over the rows would lock these.
+	if u.hold.cuts = 0; r.freed && u.tx.open && !r.item.step.Ends {
 		u.owed.Store(r.item.step)
 		u.box.owed = r.item.step
 	} else {

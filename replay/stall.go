@@ -62,6 +62,8 @@ func (s *scheduler) stallTicks() int { return int((s.r.options.Stall + tick - 1)
 func (s *scheduler) watch(ctx context.Context, done <-chan struct{}) {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
+	glances, stop := s.glances()
+	defer stop()
 	last := time.Now()
 	for {
 		select {
@@ -69,6 +71,9 @@ func (s *scheduler) watch(ctx context.Context, done <-chan struct{}) {
 			return
 		case <-done:
 			return
+		case <-glances:
+			s.glanceAt(ctx, time.Now())
+			continue
 		case <-ticker.C:
 		}
 		now := time.Now()

@@ -215,6 +215,11 @@ func (u *runner) canYield() bool {
 	return u.tx.open && !u.tx.fixed && !u.tx.undone && u.inTrans && u.conn != nil && u.tx.redone < MaxRedo && len(u.tx.list) > 0
 }
 
+// locks tells whether the transaction may have locks.
+func (t *transaction) locks() bool {
+	return len(t.list) > 1 || len(t.list) == 1 && t.list[0].ruled.verdict.verb != sqltext.Begin
+}
+
 // giveWay undoes the transaction because its locks are in the way of what it
 // waits for.
 func (u *runner) giveWay() {

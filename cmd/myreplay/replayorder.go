@@ -308,7 +308,7 @@ func (f *faithful) apply(a *replayArgs, meta *capfile.Meta, o *replay.Options) e
 func (f *faithful) asks(o *replay.Options) {
 	if f.server != nil {
 		o.Alive = func(ctx context.Context) bool { return f.server.Ping(ctx) == nil }
-		o.Blockers = f.blockers
+		o.Blockers, o.AskEvery = f.blockers, replay.AskSoon
 	}
 }
 
