@@ -85,6 +85,8 @@ type Statement struct {
 	Follows, FollowsDDL, FollowsRoutines bool
 	// Guessed: its place next to commands of other sessions is not certain.
 	Guessed bool
+	// GuessedDDL: nor is it next to those that change definitions.
+	GuessedDDL bool
 }
 
 // Replies appends to dst how the replayed reply differs from the recorded one.

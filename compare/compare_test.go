@@ -66,7 +66,7 @@ func compareCommand(t *testing.T, d *datadriven.TestData) string {
 	about := Statement{OrderBy: d.HasArg("order-by"), OpenLimit: d.HasArg("open-limit"),
 		Generated: d.HasArg("generated"), MadeRows: d.HasArg("made-rows"), AfterLoss: d.HasArg("after-loss"),
 		MissingState: d.HasArg("missing-state"), MissingDDL: d.HasArg("missing-ddl"),
-		Follows: d.HasArg("follows"), FollowsDDL: d.HasArg("follows-ddl"), FollowsRoutines: d.HasArg("follows-routines"), Guessed: d.HasArg("guessed")}
+		Follows: d.HasArg("follows"), FollowsDDL: d.HasArg("follows-ddl"), FollowsRoutines: d.HasArg("follows-routines"), Guessed: d.HasArg("guessed") || d.HasArg("guessed-ddl"), GuessedDDL: d.HasArg("guessed-ddl")}
 	for _, arg := range d.CmdArgs {
 		value := strings.Join(arg.Vals, ",")
 		var err error

@@ -105,6 +105,12 @@ func stepLine(c *session.Command, s *Step) string {
 	}
 	for _, g := range s.Guesses {
 		line += fmt.Sprintf("\n    guess %d.%d seen=%v", g.Session, g.Seq, g.Seen)
+		if g.Defines {
+			line += " defines"
+		}
+	}
+	if s.Rests != nil {
+		line += fmt.Sprintf("\n    rests on %d.%d and %d.%d", s.Rests[0].Session, s.Rests[0].Seq, s.Rests[1].Session, s.Rests[1].Seq)
 	}
 	if s.Force != NoForce {
 		line += fmt.Sprintf("\n    force %d", s.Force)
