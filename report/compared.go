@@ -71,6 +71,7 @@ var pairless = compare.Of(compare.ErrorNew, compare.ErrorGone, compare.ErrorOthe
 func (b *Builder) compare(e *entry, x, y *session.Reply) {
 	about, of := b.about(e)
 	var why compare.NotCompared
+	about.MadeKey = e.madeKey(y)
 	b.list, why = compare.Replies(b.list[:0], x, y, about, &b.options.Rules)
 	pair := x != nil && y != nil && !e.sides[recorded].failed && !e.sides[replayed].failed
 	follows := false
