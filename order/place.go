@@ -183,6 +183,7 @@ func (p *Planner) finishStep(c *command, old uint64) {
 	c.waits, c.finished = nil, true
 	if c.rests != nil {
 		s.Rests = c.rests.writes[:]
+		p.doubtRests(c)
 	}
 	if len(c.guesses) > 0 {
 		if c.snaps {

@@ -161,7 +161,7 @@ func (p *Planner) locked(a, b *access, met bool) bool {
 		a.guess(b, false)
 	}
 	if sure == Guessed && !apart {
-		p.unsureBetween(a, b)
+		p.unsureBetween(a, b, first)
 	}
 	if !first || apart {
 		return false

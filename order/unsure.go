@@ -36,15 +36,18 @@ type part struct {
 	since int64
 	// writes are the two. Each has a guess of its own, or the other one has.
 	writes [2]session.Guess
+	// seen: the first of them was taken to come first.
+	seen bool
 }
 
-// unsureBetween takes note of two writes whose order is a guess. Definitions that
+// unsureBetween takes note of two writes whose order is a guess; first: b was taken to
+// come first. Definitions that
 // come in another order say so in their answers.
-func (p *Planner) unsureBetween(a, b *access) {
+func (p *Planner) unsureBetween(a, b *access, first bool) {
 	if p.live || !a.wrote || !b.wrote || a.mode == define && b.mode == define {
 		return
 	}
-	n := &part{columns: a.columns | b.columns, since: min(a.cmd.sent, b.cmd.sent), writes: [2]session.Guess{b.cmd.named(), a.cmd.named()}}
+	n := &part{columns: a.columns | b.columns, since: min(a.cmd.sent, b.cmd.sent), writes: [2]session.Guess{b.cmd.named(), a.cmd.named()}, seen: first}
 	if a.mode == define || b.mode != define && b.exact != 0 {
 		a, b = b, a // the one that tells more of the rows
 	}
@@ -146,7 +149,7 @@ func (p *Planner) pass(g *group) {
 		}
 		switch s := c.what.shapes[0]; {
 		case a.mode != define && c.rests != nil && (len(s.Tables) > 1 || s.Limit):
-			a.table.unsure.add(a, &part{columns: allColumns, since: c.rests.since, writes: c.rests.writes})
+			a.table.unsure.add(a, &part{columns: allColumns, since: c.rests.since, writes: c.rests.writes, seen: c.rests.seen})
 		case a.mode == define && len(c.guesses) == 0 && (s.Verb == sqltext.Truncate || s.Verb == sqltext.Drop && c.isOfTables()):
 			a.table.unsure = unsure{}
 		}
