@@ -448,7 +448,10 @@ func (d *decoder) order() *session.Order {
 		return nil
 	}
 	for range n {
-		o.Guesses = append(o.Guesses, session.Guess{Session: d.uvarint(), Seq: d.uvarint(), Seen: d.u8() != 0})
+		g := session.Guess{Session: d.uvarint(), Seq: d.uvarint()}
+		flags := d.u8()
+		g.Seen, g.Defines, g.Rests = flags&1 != 0, flags&2 != 0, flags&4 != 0
+		o.Guesses = append(o.Guesses, g)
 	}
 	return o
 }

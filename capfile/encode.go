@@ -381,7 +381,7 @@ func (e *encoder) order(o *session.Order) {
 	for _, g := range list {
 		e.uvarint(stRest, g.Session)
 		e.uvarint(stRest, g.Seq)
-		e.u8(stRest, flagOf(g.Seen))
+		e.u8(stRest, flagOf(g.Seen)|flagOf(g.Defines)<<1|flagOf(g.Rests)<<2)
 	}
 }
 

@@ -141,7 +141,8 @@ func genCommand(t *rapid.T) session.Event {
 func genOrder(t *rapid.T) *session.Order {
 	o := &session.Order{Waited: rapid.Int64Range(0, 1<<62).Draw(t, "waited"), Dropped: genU32.Draw(t, "dropped"), Redone: genU32.Draw(t, "redone")}
 	for range rapid.IntRange(0, session.MaxGuesses).Draw(t, "guesses") {
-		o.Guesses = append(o.Guesses, session.Guess{Session: genU64.Draw(t, "session"), Seq: genU64.Draw(t, "seq"), Seen: genBool.Draw(t, "seen")})
+		o.Guesses = append(o.Guesses, session.Guess{Session: genU64.Draw(t, "session"), Seq: genU64.Draw(t, "seq"), Seen: genBool.Draw(t, "seen"),
+			Defines: genBool.Draw(t, "defines"), Rests: genBool.Draw(t, "rests")})
 	}
 	return o
 }

@@ -74,6 +74,9 @@ type Statement struct {
 	Generated bool
 	Made      Made
 	MadeRows  bool
+	// MadeKey: the replayed reply says that a key was there twice, and the key is none
+	// of the statement's.
+	MadeKey bool
 	// AfterLoss: something of the session was not recorded before it.
 	AfterLoss bool
 	// MissingState: its answer may rest on what writes wrote that the replay left
@@ -85,6 +88,8 @@ type Statement struct {
 	Follows, FollowsDDL, FollowsRoutines bool
 	// Guessed: its place next to commands of other sessions is not certain.
 	Guessed bool
+	// GuessedDDL: nor is it next to those that change definitions.
+	GuessedDDL bool
 }
 
 // Replies appends to dst how the replayed reply differs from the recorded one.
@@ -165,7 +170,11 @@ func (c *comparison) errors(a, b *session.Error) {
 	case a.Code == b.Code || c.equalErrors(a.Code, b.Code):
 		return
 	}
-	c.note(class, condition(a, b), true, c.beforeError(a, b))
+	cause := condition(a, b)
+	if cause == Real && class == ErrorOther && c.about.MadeKey {
+		cause = Generated
+	}
+	c.note(class, cause, true, c.beforeError(a, b))
 }
 
 // results compares two results, and tells whether what follows can be compared

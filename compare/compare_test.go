@@ -64,9 +64,9 @@ func flags(s Statement) string {
 func compareCommand(t *testing.T, d *datadriven.TestData) string {
 	var rules Rules
 	about := Statement{OrderBy: d.HasArg("order-by"), OpenLimit: d.HasArg("open-limit"),
-		Generated: d.HasArg("generated"), MadeRows: d.HasArg("made-rows"), AfterLoss: d.HasArg("after-loss"),
+		Generated: d.HasArg("generated"), MadeKey: d.HasArg("made-key"), MadeRows: d.HasArg("made-rows"), AfterLoss: d.HasArg("after-loss"),
 		MissingState: d.HasArg("missing-state"), MissingDDL: d.HasArg("missing-ddl"),
-		Follows: d.HasArg("follows"), FollowsDDL: d.HasArg("follows-ddl"), FollowsRoutines: d.HasArg("follows-routines"), Guessed: d.HasArg("guessed")}
+		Follows: d.HasArg("follows"), FollowsDDL: d.HasArg("follows-ddl"), FollowsRoutines: d.HasArg("follows-routines"), Guessed: d.HasArg("guessed") || d.HasArg("guessed-ddl"), GuessedDDL: d.HasArg("guessed-ddl")}
 	for _, arg := range d.CmdArgs {
 		value := strings.Join(arg.Vals, ",")
 		var err error

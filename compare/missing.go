@@ -32,7 +32,7 @@ func (c *comparison) before(class Class) Cause {
 		return MissingState
 	case a.Follows && can(a.FollowsDDL):
 		return Follows
-	case a.Guessed && can(false):
+	case a.Guessed && can(a.GuessedDDL):
 		return Order
 	}
 	return Real
@@ -47,7 +47,7 @@ func (c *comparison) beforeError(p, q *session.Error) Cause {
 		return MissingState
 	case a.Follows && a.followsFrom(p) && a.followsFrom(q):
 		return Follows
-	case a.Guessed && comesOf(p, false) && comesOf(q, false):
+	case a.Guessed && comesOf(p, a.GuessedDDL) && comesOf(q, a.GuessedDDL):
 		return Order
 	}
 	return Real
@@ -96,7 +96,8 @@ var (
 	// ofDefinitions are errors of names and types, told before a row is read: only
 	// another definition makes or cures them.
 	ofDefinitions = []uint16{
-		1046, 1049, 1050, 1051, 1109, 1146, 1176, 1356, 1735, // schemas, tables, views, indexes
+		1046, 1049, 1050, 1051, 1109, 1146, 1176, 1356, 1735, // schemas, tables, views
+		1061, 1068, 1072, 1091, // keys and columns that are added or dropped
 		1052, 1054, 1060, 1136, 1222, 1241, 1247, 1248, // columns
 		1055, 1056, 1111, 1140, 3065, // grouping
 		1128, 1304, 1305, 1318, 1582, 1584, // routines

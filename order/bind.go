@@ -353,6 +353,9 @@ func (bt *boundTable) bindColumns(s *sqltext.Shape, ref *sqltext.ShapeTable) {
 		if bt.reads&t.generated != 0 {
 			bt.reads = allColumns
 		}
+		if bt.reads == 0 { // COUNT(*) asks which rows there are
+			bt.reads = t.existence()
+		}
 	}
 	if len(ref.Assign) == 0 {
 		return
@@ -369,6 +372,17 @@ func (bt *boundTable) bindColumns(s *sqltext.Shape, ref *sqltext.ShapeTable) {
 	if t.schema != nil && ref.Insert == nil {
 		bt.changes = changes
 	}
+}
+
+// existence returns columns that change with which rows there are, and seldom else.
+func (t *table) existence() (set uint64) {
+	for _, c := range t.primary {
+		set |= columnBit(int(c))
+	}
+	if set == 0 {
+		return allColumns
+	}
+	return set
 }
 
 // attribute gives a condition without a table's name to the one table that has

@@ -13,6 +13,8 @@ import (
 const (
 	// errNoTable: there is no such table.
 	errNoTable = 1146
+	// errUnknownTable is what DROP TABLE says of one.
+	errUnknownTable = 1051
 	// answerDelay is by how much answers of a definition, and of a command that had
 	// waited for it, may come in the other order, in nanoseconds.
 	answerDelay = 300_000
@@ -44,26 +46,59 @@ func (a *access) isVain(b *access) bool {
 
 // defined are errors that only other definitions make or mend: a table, column or
 // index is there, or is not (MySQL's "Server Error Message Reference").
-var defined = [...]uint16{1050, 1051, 1054, 1060, 1061, 1072, 1091, errNoTable}
+var defined = [...]uint16{1050, errUnknownTable, 1054, 1060, 1061, 1072, 1091, errNoTable}
 
 // existed tells by whether the other found the table if a definition, CREATE or
 // DROP, came before it.
 func existed(d, other *access) (before, known bool) {
-	if d.mode != define || other.mode == define || other.cmd.reply == nil || !d.cmd.isOfTables() {
+	if d.mode != define || !d.cmd.isOfTables() {
 		return false, false
 	}
-	err := other.cmd.reply.Err()
-	missing := err != nil && err.Code == errNoTable
+	there, known := other.foundTable()
 	switch d.cmd.what.shapes[0].Verb {
 	case sqltext.Create:
-		before, known = !missing, missing || err == nil
+		before = there
 	case sqltext.Drop:
-		before, known = true, missing
+		before, known = !there, known && (!there || other.mode == define)
+	default:
+		return false, false
 	}
 	if !known || d.isUndone(other, before) {
 		return false, false
 	}
 	return before, true
+}
+
+// foundTable tells whether an access found its table to be there. What made or
+// dropped it tells nothing: it may have been made or dropped before.
+func (a *access) foundTable() (there, known bool) {
+	c := a.cmd
+	list := c.what.shapes
+	if c.reply == nil || a.mode == define && (len(list) != 1 || len(list[0].Tables) != 1) {
+		return false, false // one of several tables may be another one
+	}
+	err := c.reply.Err()
+	switch {
+	case err != nil && (err.Code == errNoTable || err.Code == errUnknownTable):
+		return false, true
+	case a.mode != define:
+		return true, err == nil
+	case err != nil:
+		return true, slices.Contains(defined[:], err.Code)
+	case c.isOfTables():
+		return false, false
+	}
+	r := c.result(0, nil)
+	did := r == nil || r.Warnings == 0
+	switch list[0].Verb {
+	case sqltext.Create:
+		return true, true // IF NOT EXISTS, or an index
+	case sqltext.Drop:
+		return did, did || c.namesTables() // IF EXISTS, or an index
+	case sqltext.Alter, sqltext.Truncate:
+		return true, did
+	}
+	return false, false
 }
 
 // isUndone tells whether what another access found may be the doing of a definition
@@ -93,6 +128,11 @@ func (c *command) isOfTables() bool {
 	if r := c.result(0, nil); r != nil && r.Warnings > 0 {
 		return false
 	}
+	return c.namesTables()
+}
+
+// namesTables tells whether a definition is one of tables or views by its first words.
+func (c *command) namesTables() bool {
 	s := sqltext.NewScanner(c.what.text, sqltext.Options{})
 	for range objectWords {
 		t := s.Next()

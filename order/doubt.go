@@ -30,6 +30,20 @@ func (p *Planner) doubt(c, write *command) {
 	p.doubts[k] = list[:min(len(list), maxDoubts)]
 }
 
+// doubtRests takes note of the guess that what a command finds rests on.
+func (p *Planner) doubtRests(c *command) {
+	k := commandID{c.step.Session, c.step.Seq}
+	list, known := p.doubts[k]
+	if !p.options.Doubts || len(list) >= maxDoubts || !known && len(p.doubts) >= maxDoubting {
+		return
+	}
+	if p.doubts == nil {
+		p.doubts = map[commandID][]Lesson{}
+	}
+	w := &c.rests.writes
+	p.doubts[k] = append(list, Lesson{Session: w[1].Session, Seq: w[1].Seq, Other: w[0].Session, OtherSeq: w[0].Seq, Seen: c.rests.seen})
+}
+
 // Doubts returns the guesses about the writes whose rows a command sees, where
 // Options.Doubts asks for them.
 func (p *Planner) Doubts(id, seq uint64) []Lesson { return p.doubts[commandID{id, seq}] }

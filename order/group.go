@@ -20,6 +20,8 @@ type command struct {
 	// waits are those of its step, until that is finished.
 	waits   []pendingWait
 	guesses []guess
+	// rests is what it finds whose writers were put in order by a guess.
+	rests *part
 	// reads is the command that took the snapshot that the guesses are about.
 	reads *command
 	// after and before are bounds of its snapshot's point, once bounded is set.

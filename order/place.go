@@ -16,9 +16,11 @@ func (p *Planner) emit(g *group, emit Emit) error {
 		g.snap.step.Fence = p.endedBefore(g.snap.sent) // what it will read is not known
 	}
 	if p.options.Mode >= Table {
+		p.rest(g)
 		for _, a := range g.accesses {
 			p.relate(a, old)
 		}
+		p.pass(g)
 		p.afterLongs(g)
 	}
 	p.number(g)
@@ -194,6 +196,10 @@ func (p *Planner) finishStep(c *command, old uint64) {
 	}
 	m.room.reuse(c.waits)
 	c.waits, c.finished = nil, true
+	if c.rests != nil {
+		s.Rests = c.rests.writes[:]
+		p.doubtRests(c)
+	}
 	if len(c.guesses) > 0 {
 		if c.snaps {
 			c.ambiguous = true
@@ -272,7 +278,16 @@ func (c *command) guess(on *command, seen bool, at int64) {
 			return
 		}
 	}
-	c.guesses = append(c.guesses, guess{on.step, at, seen})
+	c.guesses = append(c.guesses, guess{on: on.step, at: at, seen: seen})
+}
+
+// guess is the same of accesses that can't be held at once.
+func (a *access) guess(b *access, seen bool) {
+	a.cmd.guess(b.cmd, seen, b.cmd.answered)
+	if a.mode == define || b.mode == define {
+		i := slices.IndexFunc(a.cmd.guesses, func(g guess) bool { return g.on == b.cmd.step })
+		a.cmd.guesses[i].defines = true
+	}
 }
 
 // guess is an unproven place.
@@ -280,6 +295,8 @@ type guess struct {
 	on   *Step
 	at   int64
 	seen bool
+	// defines: one of the two changes definitions.
+	defines bool
 }
 
 // settle gives the step those of its guesses that are next to its place, in the
@@ -301,7 +318,7 @@ func (c *command) settle() {
 	}
 	from := max(0, min(seen-session.MaxGuesses/2, len(list)-session.MaxGuesses))
 	for _, g := range list[from:min(len(list), from+session.MaxGuesses)] {
-		c.step.Guesses = append(c.step.Guesses, session.Guess{Session: g.on.Session, Seq: g.on.Seq, Seen: g.seen})
+		c.step.Guesses = append(c.step.Guesses, session.Guess{Session: g.on.Session, Seq: g.on.Seq, Seen: g.seen, Defines: g.defines})
 	}
 	c.guesses = nil
 }

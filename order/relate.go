@@ -158,7 +158,10 @@ func (p *Planner) locked(a, b *access, met bool) bool {
 	first, sure := p.first(a, b, met)
 	apart := b.heldTo() >= a.cmd.answered && last != b.cmd // held at the same time: they did not meet
 	if (!first || apart) && sure == Guessed {
-		a.cmd.guess(b.cmd, false, b.cmd.answered)
+		a.guess(b, false)
+	}
+	if sure == Guessed && !apart {
+		p.unsureBetween(a, b, first)
 	}
 	if !first || apart {
 		return false
@@ -174,7 +177,7 @@ func (p *Planner) locked(a, b *access, met bool) bool {
 	case sure == Inferred:
 		conf = Inferred
 	case sure == Guessed:
-		a.cmd.guess(b.cmd, true, b.cmd.answered)
+		a.guess(b, true)
 	}
 	if conf != Proven {
 		b.group.look()

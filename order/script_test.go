@@ -19,7 +19,7 @@ import (
 
 // TestPlan runs the scripts in testdata. A line of a script is a command:
 //
-//	SESSION SENT-ANSWERED [affected=N] [id=N] [error=N] [gtid=D-S-N] [rows=ID,ID] [found=S] [trans=0|1] SQL
+//	SESSION SENT-ANSWERED [affected=N] [id=N] [error=N] [warnings=N] [gtid=D-S-N] [rows=ID,ID] [found=S] [trans=0|1] SQL
 //	SESSION AT gap
 //
 // rows are the keys of the rows that it returned, "none" when there were none;
@@ -105,6 +105,12 @@ func stepLine(c *session.Command, s *Step) string {
 	}
 	for _, g := range s.Guesses {
 		line += fmt.Sprintf("\n    guess %d.%d seen=%v", g.Session, g.Seq, g.Seen)
+		if g.Defines {
+			line += " defines"
+		}
+	}
+	if s.Rests != nil {
+		line += fmt.Sprintf("\n    rests on %d.%d and %d.%d", s.Rests[0].Session, s.Rests[0].Seq, s.Rests[1].Session, s.Rests[1].Seq)
 	}
 	if s.Force != NoForce {
 		line += fmt.Sprintf("\n    force %d", s.Force)
@@ -189,6 +195,8 @@ func script(t *testing.T, input string) (list []session.Event) {
 				t.Fatal(err)
 			}
 			switch k {
+			case "warnings":
+				r.Warnings = uint16(n)
 			case "affected":
 				r.Affected = n
 			case "id":

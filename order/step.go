@@ -116,7 +116,10 @@ type Step struct {
 	// Guesses are the unproven places of what the command reads or locks, in the
 	// order of time: those that it saw come first.
 	Guesses []session.Guess
-	Force   Force
+	// Rests, if any, name two writes of a row that the command finds: their order is a
+	// guess. (Of a Planner.)
+	Rests []session.Guess
+	Force Force
 	// Took are the rows that it took of those that nobody had locked (SKIP LOCKED),
 	// where the recording tells them; nil: it does not, or the command is no such
 	// read. (Of a Planner.)

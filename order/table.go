@@ -51,6 +51,7 @@ type table struct {
 	// latest is the highest id that was generated since the table was defined, which was
 	// done at the time defined.
 	latest, defined int64
+	unsure          unsure
 	// kept are the accesses of groups that are not held to their end.
 	kept []*access
 }

@@ -110,6 +110,9 @@ func (r *ruled) order() *session.Order {
 		return nil
 	}
 	guesses := step.Unproven()
+	if len(guesses) == 0 {
+		guesses = step.Rests
+	}
 	if r.waited == 0 && r.dropped == 0 && r.redone == 0 && len(guesses) == 0 {
 		return nil
 	}

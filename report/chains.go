@@ -114,7 +114,7 @@ func (b *Builder) chain(e *entry, x, y *session.Reply, of *first) {
 		if failure(d.Class) && e.undoes(x, y) {
 			b.spreadWrote(e.join, suspicion{first: why})
 		}
-	} else if e.dropped > 0 && e.class.effect.sure.writes {
+	} else if (e.dropped > 0 || e.join.wrote.early) && e.class.effect.sure.writes {
 		b.spread(e, b.first(e, compare.Difference{}, true))
 	}
 	e.join.wrote.see(e, y)
@@ -176,6 +176,9 @@ type wrote struct {
 	// guessed: a command of it had a guessed place, which may have been that of the
 	// snapshot that all its reads share.
 	guessed bool
+	// early: one did not wait for all that it was to wait for. It may have had locks
+	// too early, under which the transaction writes.
+	early bool
 }
 
 // writing is a class that writes, and the session's schema.
@@ -200,7 +203,7 @@ func (w *wrote) see(e *entry, y *session.Reply) {
 		w.end()
 		return
 	}
-	w.guessed = w.guessed || e.guessed()
+	w.guessed, w.early = w.guessed || e.guessed(), w.early || e.dropped > 0
 	if n := (writing{e.class, e.schema}); e.class.effect.writes && !slices.Contains(w.list, n) {
 		if len(w.list) == maxWrote {
 			w.more = true
@@ -210,7 +213,7 @@ func (w *wrote) see(e *entry, y *session.Reply) {
 	}
 }
 
-func (w *wrote) end() { w.list, w.more, w.guessed = w.list[:0], false, false }
+func (w *wrote) end() { w.list, w.more, w.guessed, w.early = w.list[:0], false, false, false }
 
 // Chains tell first differences from what follows from them: an answer that
 // differs because an earlier command had changed something else.

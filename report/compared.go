@@ -71,6 +71,7 @@ var pairless = compare.Of(compare.ErrorNew, compare.ErrorGone, compare.ErrorOthe
 func (b *Builder) compare(e *entry, x, y *session.Reply) {
 	about, of := b.about(e)
 	var why compare.NotCompared
+	about.MadeKey = e.madeKey(y)
 	b.list, why = compare.Replies(b.list[:0], x, y, about, &b.options.Rules)
 	pair := x != nil && y != nil && !e.sides[recorded].failed && !e.sides[replayed].failed
 	follows := false
@@ -228,7 +229,9 @@ func proof(cause compare.Cause, e *entry, of *first) (lines []string) {
 		if e.redone > 0 {
 			lines = append(lines, "its transaction was done again: it may have read what others committed meanwhile")
 		}
-		if !e.guessed() {
+		if len(e.rests) > 1 {
+			lines = append(lines, fmt.Sprintf("guessed: which of %d.%d and %d.%d came first, whose rows it found", e.rests[0].Session, e.rests[0].Seq, e.rests[1].Session, e.rests[1].Seq))
+		} else if !e.guessed() {
 			lines = append(lines, "guessed: the place of an earlier command of its transaction")
 		}
 	}

@@ -28,8 +28,8 @@ type effect struct {
 	// statement before (LAST_INSERT_ID(), FOUND_ROWS(), ROW_COUNT()), sets about
 	// the session's settings, uses about its schema.
 	setsVars, readsVars, asks, sets, uses bool
-	// ends: it ends a transaction.
-	ends bool
+	// ends: it ends a transaction. inserts: it is an INSERT that names one table.
+	ends, inserts bool
 	// unsure: the text is not known, or not that of all in the class. It may do
 	// anything.
 	unsure bool
@@ -56,6 +56,10 @@ func effectOfKind(k session.Kind) effect {
 // effectOf returns the effect of a text; r is the Analyzer's result for it.
 func effectOf(g group, sql []byte, r *sqltext.Result) effect {
 	f := effect{undone: len(r.Statements) == 1}
+	if f.undone {
+		st := &r.Statements[0]
+		f.inserts = (st.Verb == sqltext.Insert || st.Verb == sqltext.Replace) && len(st.Tables) == 1 && st.Flags&sqltext.MoreTables == 0
+	}
 	for i := range r.Statements {
 		f.add(sql, &r.Statements[i])
 	}

@@ -50,7 +50,8 @@ type entry struct {
 	user      string
 	schema    string
 	// guesses, dropped and redone are those of the run's Order (of two runs: of both).
-	guesses         []session.Guess
+	// rests are those about the writes of what it finds.
+	guesses, rests  []session.Guess
 	dropped, redone uint32
 
 	sides [2]half
@@ -138,13 +139,25 @@ func (e *entry) about() compare.Statement {
 		s = e.class.about
 	}
 	s.AfterLoss = e.lossy || e.sides[0].lossy || e.sides[1].lossy
-	s.Guessed = e.guessed() || e.join.wrote.guessed
+	s.Guessed = e.guessed() || e.join.wrote.guessed || len(e.rests) > 0
+	s.GuessedDDL = slices.ContainsFunc(e.guesses, func(g session.Guess) bool { return g.Defines })
 	return s
 }
 
 // guessed tells whether the entry's own place was guessed, or not kept: who does a
 // transaction again reads what was committed meanwhile.
 func (e *entry) guessed() bool { return len(e.guesses) > 0 || e.dropped > 0 || e.redone > 0 }
+
+// guess takes the guesses of a run's Order.
+func (e *entry) guess(list []session.Guess) {
+	for _, g := range list {
+		if g.Rests {
+			e.rests = append(e.rests, g)
+		} else {
+			e.guesses = append(e.guesses, g)
+		}
+	}
+}
 
 // ages is a list of entries by age. The zero value is empty.
 type ages struct {
@@ -203,7 +216,7 @@ func (s *spares) give(e *entry) {
 	if len(s.list) >= s.most || e.cost > maxSpareBytes {
 		return
 	}
-	clean := entry{text: e.text[:0], payload: e.payload[:0], guesses: e.guesses[:0]}
+	clean := entry{text: e.text[:0], payload: e.payload[:0], guesses: e.guesses[:0], rests: e.rests[:0]}
 	for i := range e.sides {
 		h := &e.sides[i]
 		// Errors, columns and rows are let go; the slices stay.

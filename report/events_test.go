@@ -26,7 +26,7 @@ import (
 // Before "=>", "late=3ms" gives a due time, "masked", "cut" and "together" (sent
 // with the command before) are flags; so is what the order between sessions did:
 // "waited=5ms", "dropped=1", "redone=1", "guess=3.5" (taken as there), "guess=!3.5"
-// (as not there yet). A result with "status=1" leaves a transaction open. "told" stands for a session's state, with
+// (as not there yet), "guess=3.5+" (a definition), "guess=*3.5,*4.7" (writes of what it finds). A result with "status=1" leaves a transaction open. "told" stands for a session's state, with
 // statement 9 prepared.
 // Commands come a millisecond after the event before them.
 type script struct {
@@ -150,9 +150,11 @@ func (s *script) order(f fields) *session.Order {
 		o.Waited = int64(s.duration(waited))
 	}
 	for _, g := range strings.FieldsFunc(f.get("guess"), func(r rune) bool { return r == ',' }) {
+		g, rests := strings.CutPrefix(g, "*")
+		g, defines := strings.CutSuffix(g, "+")
 		g, not := strings.CutPrefix(g, "!")
 		id, seq, _ := strings.Cut(g, ".")
-		o.Guesses = append(o.Guesses, session.Guess{Session: s.number(id), Seq: s.number(seq), Seen: !not})
+		o.Guesses = append(o.Guesses, session.Guess{Session: s.number(id), Seq: s.number(seq), Seen: !not, Defines: defines, Rests: rests})
 	}
 	if o.Waited == 0 && o.Dropped+o.Redone == 0 && o.Guesses == nil {
 		return nil

@@ -135,7 +135,7 @@ func (b *Builder) command(e *entry, side int, c *session.Command) {
 	if c.Order != nil {
 		e.dropped += c.Order.Dropped
 		e.redone += c.Order.Redone
-		e.guesses = append(e.guesses, c.Order.Guesses[:min(len(c.Order.Guesses), session.MaxGuesses)]...)
+		e.guess(c.Order.Guesses[:min(len(c.Order.Guesses), session.MaxGuesses)])
 	}
 	other := 1 - side
 	if b.isOver(e.join, other) && !e.sides[other].commanded {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"myreplay/session"
@@ -122,7 +123,7 @@ func (s *orderSums) add(o *session.Order) {
 	if o.Waited > 0 {
 		s.waited.add(min(o.Waited, longest))
 	}
-	s.guessed += one(len(o.Guesses) > 0)
+	s.guessed += one(slices.ContainsFunc(o.Guesses, func(g session.Guess) bool { return !g.Rests }))
 	s.dropped += one(o.Dropped > 0)
 	s.redone += one(o.Redone > 0)
 }

@@ -314,7 +314,7 @@ var causeMeanings = [compare.CauseCount]string{
 	compare.TargetError:  "; the error is one of the target's own condition",
 	compare.SourceError:  "; the recorded error is one of the source's own condition",
 	compare.Follows:      "; an earlier difference changed what it may rest on",
-	compare.Order:        "; its place next to other sessions was guessed",
+	compare.Order:        "; a place next to other sessions was guessed",
 }
 
 // differenceWords says a class and cause of differences.

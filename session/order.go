@@ -24,4 +24,9 @@ type Order struct {
 type Guess struct {
 	Session, Seq uint64
 	Seen         bool
+	// Defines: one of the two changes definitions.
+	Defines bool
+	// Rests: the command's own place is certain, but it finds what that one wrote,
+	// whose place next to the other one with Rests is not.
+	Rests bool
 }
