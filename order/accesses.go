@@ -126,6 +126,9 @@ func (p *Planner) tableAccess(m *member, c *command, s *sqltext.Shape, bt *bound
 	}
 	if bt.ref.Insert != nil && writes {
 		a.inserts, a.enters = true, true
+		if a.wrote {
+			a.turns = bt.turns(s)
+		}
 		a.fresh, a.deletes = !bt.ref.Insert.Replace && !bt.ref.Insert.Update && !bt.ref.Insert.Ignore, bt.ref.Insert.Replace
 		p.inserted(c, bt, a, r)
 		return
@@ -148,6 +151,12 @@ func (p *Planner) tableAccess(m *member, c *command, s *sqltext.Shape, bt *bound
 	}
 	if writes && r != nil {
 		a.learnFound(s, r.Affected)
+	}
+	if writes && c.reply != nil {
+		a.learnChanged(s, r)
+	}
+	if a.wrote {
+		a.turns = bt.turns(s)
 	}
 	a.deletes = writes && s.Verb != sqltext.Update
 	if a.mode == exclusive {
@@ -252,7 +261,10 @@ func (p *Planner) inserted(c *command, bt *boundTable, all *access, r *session.R
 		}
 		sortDomains(list)
 		a.columns, a.domains = allColumns, p.slabs.keepDomains(list)
+		a.made, a.lone = bt.table.auto >= 0 && !given, len(in.Rows) == 1
 		b := p.slabs.access(a)
+		bt.table.key(b)
+		p.learnRow(b, bt, r, a.lone)
 		p.keep(b)
 		if p.options.Digests && b.exact != 0 && b.wrote {
 			for i, v := range row {

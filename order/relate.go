@@ -116,7 +116,7 @@ func (a *access) since() int64 {
 func (p *Planner) meets(a, b *access) (covers bool) {
 	switch {
 	case a.locks(b):
-		if disjoint(a.domains, b.domains) || a.isVain(b) || b.isVain(a) {
+		if disjoint(a.domains, b.domains) || a.isVain(b) || b.isVain(a) || a.isApart(b) {
 			return false
 		}
 		met, known := p.byKeys(a, b)
@@ -204,6 +204,8 @@ func (p *Planner) first(a, b *access, met bool) (first bool, sure Confidence) {
 			return true, Inferred
 		} else if p.came(a, b) {
 			return false, Inferred
+		} else if earlier, known := p.stood(a, b); known {
+			return earlier, Inferred
 		}
 	}
 	if made, known := existed(b, a); known {

@@ -33,6 +33,8 @@ type table struct {
 	parents   []relation
 	children  []relation
 	related   bool // the four above are made
+	// of, of the entries of a unique key, is the table.
+	of *table
 	// autocommits: the table's engine knows no transactions.
 	autocommits bool
 
@@ -58,6 +60,7 @@ type table struct {
 // unique is a unique key besides the primary one; its entries are the rows of a
 // table of their own.
 type unique struct {
+	name    string
 	columns []uint8
 	entries *table
 }
@@ -65,6 +68,7 @@ type unique struct {
 // relation is a foreign key, seen from one of its tables: other's column
 // theirs[i] has the values of column ours[i].
 type relation struct {
+	name         string
 	other        *table
 	ours, theirs []uint8
 	// changes: what is done to the parent changes the child, too.
