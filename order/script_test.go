@@ -119,6 +119,9 @@ func stepLine(c *session.Command, s *Step) string {
 			line += ", lock: " + s.Took.Lock
 		}
 	}
+	if s.Spare != 0 {
+		line += fmt.Sprintf("\n    spare %d", s.Spare)
+	}
 	if s.Fence != 0 {
 		line += fmt.Sprintf("\n    fence %d", s.Fence)
 	}

@@ -33,6 +33,10 @@ type table struct {
 	parents   []relation
 	children  []relation
 	related   bool // the four above are made
+	// ids are those that rows got from the server; mixed: or others, which are not
+	// known.
+	ids   *idsOf
+	mixed bool
 	// of, of the entries of a unique key, is the table.
 	of *table
 	// autocommits: the table's engine knows no transactions.
