@@ -43,6 +43,8 @@ type access struct {
 	was, left presence
 	all       bool
 	turns     uint8
+	// via is the foreign key by which a new row locks it as its parent.
+	via string
 	// ofParent: it is what a change of a parent does to its children.
 	ofParent bool
 	// made: the server makes up the row's primary key. lone: it is the only row of an

@@ -179,6 +179,9 @@ func (p *Planner) locked(a, b *access, met bool) bool {
 	if conf != Proven {
 		b.group.look()
 	}
+	if !a.wrote && b.wrote && a.mode != define { // it reads what was written there
+		p.doubt(a.cmd, b.cmd)
+	}
 	a.cmd.wait(last, conf, why, false)
 	return true
 }
@@ -243,6 +246,12 @@ func (p *Planner) first(a, b *access, met bool) (first bool, sure Confidence) {
 	}
 	if defines && a.isNear(b) { // those that come while a definition waits wait behind it
 		first = b.cmd.sent < a.cmd.sent
+	}
+	switch { // more likely it is this child than one that is not known
+	case a.wasKept(b):
+		first = true
+	case b.wasKept(a):
+		first = false
 	}
 	if seen, known := p.options.Learned.saw(a.cmd, b.cmd); known {
 		first = seen

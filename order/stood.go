@@ -61,11 +61,10 @@ func (p *Planner) stood(a, b *access) (first, known bool) {
 	if before == behind {
 		return false, false
 	}
-	need := y.was // x is not before y, unless somebody made that of what x left
-	if before {
-		need = x.was
+	if before { // b is not before a, unless somebody made what a found of what b left
+		return false, !p.isBetween(b, a, at, x.was)
 	}
-	return behind, !p.isBetween(a, b, at, need)
+	return true, !p.isBetween(a, b, at, y.was)
 }
 
 // state is what an access found and left.
@@ -113,10 +112,11 @@ func (a *access) names(b *access) bool {
 	return true
 }
 
-// isBetween tells whether a third access of the rows of one of two, or another of
-// their own transactions, may have made what is needed for their other order.
+// isBetween tells whether a third access, or another of their own transactions, may
+// have come after one and before another, and have made what that needs of the rows of
+// at, one of the two.
 func (p *Planner) isBetween(a, b, at *access, need presence) bool {
-	from, to := min(a.cmd.sent, b.cmd.sent), max(a.cmd.answered, b.cmd.answered)
+	from, to := a.cmd.sent, b.cmd.answered
 	does, key := brings, uint64(0)
 	if need == absent {
 		does = takes
@@ -299,7 +299,7 @@ func (a *access) tellParent(parent *access, key string) {
 	e := a.cmd.err()
 	switch {
 	case a.was == absent && a.left == there:
-		parent.was, parent.left = there, there
+		parent.was, parent.left, parent.via = there, there, key
 	case e != nil && a.lone && a.isTelling() && (e.Code == errNoParent && strings.Contains(e.Message, "`"+key+"`") || e.Code == errNoParentOld && len(a.table.parents) == 1):
 		parent.was, parent.left = absent, absent
 	}
@@ -326,4 +326,11 @@ func (a *access) isApart(b *access) bool {
 		return true
 	}
 	return a.inserts && b.inserts && a.made && b.made && (a.exact == 0 || b.exact == 0) && a.table.schema != nil && slices.Equal(a.table.primary, []uint8{uint8(a.table.auto)})
+}
+
+// wasKept tells whether an access was to delete a row, and found a child of the sort
+// that another one made.
+func (a *access) wasKept(b *access) bool {
+	e := a.cmd.err()
+	return b.via != "" && e != nil && e.Code == errHasChild && strings.Contains(e.Message, "`"+b.via+"`")
 }
