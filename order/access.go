@@ -37,6 +37,19 @@ type access struct {
 	// tells were there. deletes: it deletes rows.
 	fresh, finds, deletes bool
 	affected              uint8
+	// was and left tell whether its row was there, and is there when it is done: the one
+	// that exact names, or the one that it put there; with all, any of those with the
+	// values of its domains. turns is what it may do to rows.
+	was, left presence
+	all       bool
+	turns     uint8
+	// via is the foreign key by which a new row locks it as its parent.
+	via string
+	// ofParent: it is what a change of a parent does to its children.
+	ofParent bool
+	// made: the server makes up the row's primary key. lone: it is the only row of an
+	// INSERT.
+	made, lone bool
 	// columns are those read (snapshot) or changed (wrote), a bit each; the last
 	// bit stands for all columns from 63 on.
 	columns uint64

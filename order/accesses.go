@@ -46,7 +46,7 @@ func (c *command) result(i int, failed *session.Error) *session.Result {
 func (p *Planner) statementAccesses(m *member, c *command, s *sqltext.Shape, b *bound, r *session.Result, failed *session.Error) {
 	if b.coarse && failed == nil {
 		p.stats.Barriers++
-		p.barrier = c
+		p.barrier, p.unseen = c, true
 		c.barrier = true
 		return
 	}
@@ -69,6 +69,7 @@ func (p *Planner) statementAccesses(m *member, c *command, s *sqltext.Shape, b *
 			m.temporary(bt.table.name, s)
 			continue
 		}
+		p.learnIDs(m, c, s, b, bt, r, failed)
 		p.tableAccess(m, c, s, bt, r, failed)
 	}
 }
@@ -97,7 +98,7 @@ func (p *Planner) tableAccess(m *member, c *command, s *sqltext.Shape, bt *bound
 	case s.Class == sqltext.DDL:
 		a.mode, a.wrote = define, failed == nil
 		a.end = c
-		a.table.defined, a.table.latest = max(a.table.defined, c.answered), 0
+		a.table.defined, a.table.latest, a.table.ids = max(a.table.defined, c.answered), 0, nil
 		p.keep(a)
 		return
 	case s.Verb == sqltext.Lock:
@@ -126,6 +127,9 @@ func (p *Planner) tableAccess(m *member, c *command, s *sqltext.Shape, bt *bound
 	}
 	if bt.ref.Insert != nil && writes {
 		a.inserts, a.enters = true, true
+		if a.wrote {
+			a.turns = bt.turns(s)
+		}
 		a.fresh, a.deletes = !bt.ref.Insert.Replace && !bt.ref.Insert.Update && !bt.ref.Insert.Ignore, bt.ref.Insert.Replace
 		p.inserted(c, bt, a, r)
 		return
@@ -148,6 +152,12 @@ func (p *Planner) tableAccess(m *member, c *command, s *sqltext.Shape, bt *bound
 	}
 	if writes && r != nil {
 		a.learnFound(s, r.Affected)
+	}
+	if writes && c.reply != nil {
+		a.learnChanged(s, r)
+	}
+	if a.wrote {
+		a.turns = bt.turns(s)
 	}
 	a.deletes = writes && s.Verb != sqltext.Update
 	if a.mode == exclusive {
@@ -223,12 +233,9 @@ func (p *Planner) inserted(c *command, bt *boundTable, all *access, r *session.R
 		p.follow(all, inserts)
 		return
 	}
-	made, step := uint64(0), uint64(1)
+	made, step := uint64(0), p.increment()
 	if r != nil {
 		made = r.InsertID
-	}
-	if s := p.options.Schema; s != nil && s.Increment > 1 {
-		step = s.Increment
 	}
 	var room [16]domain
 	for n, row := range in.Rows {
@@ -252,7 +259,10 @@ func (p *Planner) inserted(c *command, bt *boundTable, all *access, r *session.R
 		}
 		sortDomains(list)
 		a.columns, a.domains = allColumns, p.slabs.keepDomains(list)
+		a.made, a.lone = bt.table.auto >= 0 && !given, len(in.Rows) == 1
 		b := p.slabs.access(a)
+		bt.table.key(b)
+		p.learnRow(b, bt, r, a.lone)
 		p.keep(b)
 		if p.options.Digests && b.exact != 0 && b.wrote {
 			for i, v := range row {

@@ -20,6 +20,7 @@ type effect struct {
 func (p *Planner) read(m *member, c *command) {
 	e := c.event
 	if e.Masked || e.Cut {
+		p.unseen = true
 		return
 	}
 	switch e.Kind {

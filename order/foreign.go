@@ -15,7 +15,7 @@ func (p *Planner) linkKeys(t *table) {
 	for i := range t.schema.Keys {
 		k := &t.schema.Keys[i]
 		if columns := t.places(k.Columns); k.Unique && !k.Primary && columns != nil {
-			t.uniques = append(t.uniques, unique{columns, uniqueTable(t, k)})
+			t.uniques = append(t.uniques, unique{k.Name, columns, uniqueTable(t, k)})
 		}
 	}
 	for i := range t.schema.Parents {
@@ -29,7 +29,7 @@ func (p *Planner) linkKeys(t *table) {
 		if ours == nil || len(ours) != len(theirs) {
 			continue
 		}
-		t.parents = append(t.parents, relation{other: other, ours: ours, theirs: theirs})
+		t.parents = append(t.parents, relation{name: f.Name, other: other, ours: ours, theirs: theirs})
 	}
 	for i := range p.options.Schema.Tables {
 		p.childOf(t, &p.options.Schema.Tables[i])
@@ -48,7 +48,7 @@ func (p *Planner) childOf(t *table, child *schema.Table) {
 		if ours == nil || len(ours) != len(theirs) {
 			continue
 		}
-		t.children = append(t.children, relation{other, ours, theirs, isChanging(f.OnDelete) || isChanging(f.OnUpdate)})
+		t.children = append(t.children, relation{f.Name, other, ours, theirs, isChanging(f.OnDelete) || isChanging(f.OnUpdate)})
 	}
 }
 
@@ -59,7 +59,7 @@ func isChanging(rule string) bool {
 // uniqueTable returns the entries of a unique key as a table of their own, with
 // the same columns.
 func uniqueTable(t *table, k *schema.Key) *table {
-	u := &table{name: t.name + "#" + k.Name, columns: t.columns, auto: -1}
+	u := &table{name: t.name + "#" + k.Name, columns: t.columns, auto: -1, of: t}
 	u.primary = t.places(k.Columns)
 	u.addLens(u.primary)
 	return u
@@ -74,22 +74,25 @@ func (p *Planner) follow(a *access, kindOf writeKind) {
 		if kindOf == deletes || kindOf == updates && !touches(a.columns, f.ours) {
 			continue
 		}
-		p.also(a, f.other, share, false, carry(a, f.ours, f.theirs))
+		parent := p.also(a, f.other, share, false, carry(a, f.ours, f.theirs))
+		if kindOf == inserts && parent.exact != 0 {
+			a.tellParent(parent, f.name)
+		}
 	}
 	for i := range t.children {
 		f := &t.children[i]
 		if kindOf == inserts || kindOf == updates && !touches(a.columns, f.ours) {
 			continue
 		}
-		p.also(a, f.other, exclusive, f.changes, carry(a, f.ours, f.theirs))
+		p.also(a, f.other, exclusive, f.changes, carry(a, f.ours, f.theirs)).ofParent = true
 	}
 	for i := range t.uniques {
 		u := &t.uniques[i]
 		switch {
 		case kindOf == deletes:
-			p.also(a, u.entries, share, false, carry(a, u.columns, u.columns))
+			a.tellEntry(p.also(a, u.entries, share, false, carry(a, u.columns, u.columns)), u, kindOf)
 		case kindOf == inserts || touches(a.columns, u.columns):
-			p.also(a, u.entries, exclusive, false, carry(a, u.columns, u.columns))
+			a.tellEntry(p.also(a, u.entries, exclusive, false, carry(a, u.columns, u.columns)), u, kindOf)
 		}
 	}
 }
@@ -127,12 +130,16 @@ func carry(a *access, ours, theirs []uint8) (list []domain) {
 }
 
 // also takes note of an access that another brings about.
-func (p *Planner) also(a *access, t *table, m mode, wrote bool, domains []domain) {
+func (p *Planner) also(a *access, t *table, m mode, wrote bool, domains []domain) *access {
 	b := p.slabs.access(access{group: a.group, cmd: a.cmd, table: t, mode: m, wrote: wrote, columns: allColumns, domains: domains, end: a.end})
 	b.sure = a.wrote && (m == share) == (t.schema != nil) // a parent, or the entry of a unique key
 	t.key(b)
 	if m == exclusive {
 		b.gap, b.scans = b.locksGaps(a.group.session, true)
 	}
+	if wrote {
+		b.turns = brings | takes
+	}
 	p.keep(b)
+	return b
 }

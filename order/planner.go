@@ -56,6 +56,8 @@ type Planner struct {
 	looks    bool // nothing is passed over: what that would change, tests tell
 	// barrier is the latest command that all wait for that come after it.
 	barrier *command
+	// unseen: commands were not, or not as a whole, and may have used up any id.
+	unseen bool
 	// enders are the groups whose end was sent and not answered.
 	enders     []*group
 	ends       []placed   // the ends of groups, in their order (Commit)
@@ -276,6 +278,7 @@ func (p *Planner) tear(m *member, e *session.Gap) ending {
 	if !e.HidesCommands() { // all commands are known, and lost replies are told
 		return open
 	}
+	p.unseen = true
 	over := committed
 	if m.isIn() {
 		p.stats.Torn++

@@ -116,7 +116,7 @@ func (a *access) since() int64 {
 func (p *Planner) meets(a, b *access) (covers bool) {
 	switch {
 	case a.locks(b):
-		if disjoint(a.domains, b.domains) || a.isVain(b) || b.isVain(a) {
+		if disjoint(a.domains, b.domains) || a.isVain(b) || b.isVain(a) || a.isApart(b) {
 			return false
 		}
 		met, known := p.byKeys(a, b)
@@ -182,6 +182,9 @@ func (p *Planner) locked(a, b *access, met bool) bool {
 	if conf != Proven {
 		b.group.look()
 	}
+	if !a.wrote && b.wrote && a.mode != define { // it reads what was written there
+		p.doubt(a.cmd, b.cmd)
+	}
 	a.cmd.wait(last, conf, why, false)
 	return true
 }
@@ -207,6 +210,8 @@ func (p *Planner) first(a, b *access, met bool) (first bool, sure Confidence) {
 			return true, Inferred
 		} else if p.came(a, b) {
 			return false, Inferred
+		} else if earlier, known := p.stood(a, b); known {
+			return earlier, Inferred
 		}
 	}
 	if made, known := existed(b, a); known {
@@ -237,22 +242,31 @@ func (p *Planner) first(a, b *access, met bool) (first bool, sure Confidence) {
 		}
 		first = bBy-commitDelay <= aBy
 	}
-	if !met && !defines { // or it may be that they did not meet
-		a.group.look()
-		b.group.look()
-		return first, Guessed
-	}
-	if defines && a.isNear(b) { // those that come while a definition waits wait behind it
-		first = b.cmd.sent < a.cmd.sent
-	}
-	if seen, known := p.options.Learned.saw(a.cmd, b.cmd); known {
-		first = seen
-	} else if seen, known = p.options.Learned.saw(b.cmd, a.cmd); known {
-		first = !seen
+	if met || defines { // else it may be that they did not meet
+		first = p.likelier(a, b, first)
 	}
 	a.group.look()
 	b.group.look()
 	return first, Guessed
+}
+
+// likelier tells whether it is the likelier order of two that met that b had its lock
+// before a, or what was learned of them. first is what their answers say.
+func (p *Planner) likelier(a, b *access, first bool) bool {
+	switch { // it is rather this child than one that is not known
+	case a.wasKept(b):
+		first = true
+	case b.wasKept(a):
+		first = false
+	case (a.mode == define || b.mode == define) && a.isNear(b): // those that come while a definition waits wait behind it
+		first = b.cmd.sent < a.cmd.sent
+	}
+	if seen, known := p.options.Learned.saw(a.cmd, b.cmd); known {
+		return seen
+	} else if seen, known = p.options.Learned.saw(b.cmd, a.cmd); known {
+		return !seen
+	}
+	return first
 }
 
 // hadBy is when a lock was had at the latest: when its command was answered, or

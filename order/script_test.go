@@ -19,10 +19,11 @@ import (
 
 // TestPlan runs the scripts in testdata. A line of a script is a command:
 //
-//	SESSION SENT-ANSWERED [affected=N] [id=N] [error=N] [warnings=N] [gtid=D-S-N] [rows=ID,ID] [found=S] [trans=0|1] SQL
+//	SESSION SENT-ANSWERED [affected=N] [id=N] [error=N] [key=NAME] [warnings=N] [gtid=D-S-N] [rows=ID,ID] [found=S] [trans=0|1] SQL
 //	SESSION AT gap
 //
 // rows are the keys of the rows that it returned, "none" when there were none;
+// key is the unique or foreign key that an error names;
 // found is the one value of column s that it returned; trans is what the answer says, where that is not what the commands before it
 // tell. A gap is one of what the client sent.
 //
@@ -124,6 +125,9 @@ func stepLine(c *session.Command, s *Step) string {
 			line += ", lock: " + s.Took.Lock
 		}
 	}
+	if s.Spare != 0 {
+		line += fmt.Sprintf("\n    spare %d", s.Spare)
+	}
 	if s.Fence != 0 {
 		line += fmt.Sprintf("\n    fence %d", s.Fence)
 	}
@@ -188,6 +192,12 @@ func script(t *testing.T, input string) (list []session.Event) {
 				continue
 			case "found":
 				r = found(v)
+				continue
+			case "key":
+				r.Error.Message = "Duplicate entry 'x' for key 't." + v + "'"
+				if r.Error.Code != errDuplicate {
+					r.Error.Message = "Cannot add or update a child row: a foreign key constraint fails (`test`.`kid`, CONSTRAINT `" + v + "` FOREIGN KEY"
+				}
 				continue
 			}
 			n, err := strconv.ParseUint(v, 10, 64)

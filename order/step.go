@@ -124,6 +124,10 @@ type Step struct {
 	// where the recording tells them; nil: it does not, or the command is no such
 	// read. (Of a Planner.)
 	Took *Took
+	// Spare is a generated id that no row of the INSERT's table has, for the one that
+	// failed or found its row there; 0: none is known, or it is no such command. (Of a
+	// Planner.)
+	Spare uint64
 	// Begins and Ends: it is the first, or the last, command of a transaction that
 	// the recording has whole. Inside: it stands in one, between them.
 	Begins, Inside, Ends bool

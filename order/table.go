@@ -33,6 +33,12 @@ type table struct {
 	parents   []relation
 	children  []relation
 	related   bool // the four above are made
+	// ids are those that rows got from the server; mixed: or others, which are not
+	// known.
+	ids   *idsOf
+	mixed bool
+	// of, of the entries of a unique key, is the table.
+	of *table
 	// autocommits: the table's engine knows no transactions.
 	autocommits bool
 
@@ -59,6 +65,7 @@ type table struct {
 // unique is a unique key besides the primary one; its entries are the rows of a
 // table of their own.
 type unique struct {
+	name    string
 	columns []uint8
 	entries *table
 }
@@ -66,6 +73,7 @@ type unique struct {
 // relation is a foreign key, seen from one of its tables: other's column
 // theirs[i] has the values of column ours[i].
 type relation struct {
+	name         string
 	other        *table
 	ours, theirs []uint8
 	// changes: what is done to the parent changes the child, too.

@@ -107,6 +107,7 @@ func (f *Feed) unpend(s *fed, recorded *session.Reply) {
 			i.due = f.schedule.due(recorded.Last)
 		}
 		i.pin = s.pinner.pin(c, i.opt, recorded)
+		s.pinner.spare(&i.pin, i.step)
 		if s.told = 0; f.r.options.Values && recorded != nil && recorded.HasMade() {
 			i.pin.Recorded, s.told = recorded, recorded.Seq
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"sync"
 
+	"myreplay/order"
 	"myreplay/session"
 	"myreplay/sqltext"
 )
@@ -13,6 +14,9 @@ import (
 type Pin struct {
 	// InsertID is the first id that it generates for a row; 0: any.
 	InsertID uint64
+	// Spare: the id is one that no row is to keep: the command failed at the source, or
+	// changed a row that was there.
+	Spare bool
 	// Time is what it takes for the command's time, in nanoseconds since the Unix
 	// epoch; 0: any.
 	Time int64
@@ -120,6 +124,14 @@ func (p *pinner) of(m *made, c *session.Command, recorded *session.Reply) (pin P
 		pin.InsertID = m.idOf(&recorded.Results[m.result], p.found, p.changed)
 	}
 	return pin
+}
+
+// spare pins an id that no row has for an INSERT that kept none: else it would take
+// one that another row may just get.
+func (p *pinner) spare(pin *Pin, step *order.Step) {
+	if p != nil && p.pins.ids && step != nil && step.Spare != 0 && pin.InsertID == 0 && !pin.Quiet {
+		pin.InsertID, pin.Spare = step.Spare, true
+	}
 }
 
 // succeeded tells whether a command did what its text says, as far as is known.

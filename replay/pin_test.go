@@ -8,6 +8,7 @@ import (
 	"github.com/cockroachdb/datadriven"
 	"pgregory.net/rapid"
 
+	"myreplay/order"
 	"myreplay/schema"
 	"myreplay/session"
 	"myreplay/sqltext"
@@ -77,6 +78,26 @@ func TestPin(t *testing.T) {
 		}
 		return out.String()
 	})
+}
+
+// TestPinSpare: a spare id is for what is pinned no other.
+func TestPinSpare(t *testing.T) {
+	p := newPinner(NewPins(true, true, pinSchema()), &session.Start{Protocol: session.Classic, Login: session.Login{Known: true, Schema: "shop"}})
+	step := &order.Step{Spare: 9}
+	for _, c := range []struct{ pin, want Pin }{
+		{Pin{}, Pin{InsertID: 9, Spare: true}},
+		{Pin{InsertID: 7}, Pin{InsertID: 7}},
+		{Pin{Quiet: true}, Pin{Quiet: true}},
+	} {
+		if p.spare(&c.pin, step); c.pin != c.want {
+			t.Errorf("%+v, want %+v", c.pin, c.want)
+		}
+	}
+	var none *pinner
+	pin := Pin{}
+	if none.spare(&pin, step); pin != (Pin{}) {
+		t.Error("pinned, though nothing is to be")
+	}
 }
 
 func pinLine(p *pinner, seq uint64, line string) string {

@@ -13,6 +13,9 @@ import (
 type Pin struct {
 	// InsertID is the first id that it generates for a row; 0: any.
 	InsertID uint64
+	// Spare: the id is one that no row is to keep: the command failed at the source, or
+	// changed a row that was there.
+	Spare bool
 	// Time is what it takes for the command's time, in nanoseconds since the Unix
 	// epoch, of which it gets the microseconds; 0: whatever the connection has.
 	Time int64
@@ -52,6 +55,7 @@ type pins struct {
 	time   int64  // the clock that the connection has, in microseconds; 0: its own
 	thaw   bool   // that clock is to be let go again
 	armed  uint64 // the id that was set and not seen used; 0: none
+	spare  bool   // it is one that no row keeps: the row met another, or came to be with it
 	left   bool   // armed can't be taken back, and a command may use it
 	text   []byte // the latest SET
 	ahead  []byte // the SET that goes out with the next command; nil: none
@@ -139,6 +143,7 @@ func (p *pins) commit(pin Pin, ahead bool, counts *counters) {
 		p.thaw = false
 		return
 	}
+	p.spare = pin.Spare
 	if p.armed = pin.InsertID; pin.InsertID != 0 {
 		counts.pinnedIDs.Add(1)
 	}
@@ -149,6 +154,10 @@ func (p *pins) commit(pin Pin, ahead bool, counts *counters) {
 		p.time = us
 	}
 }
+
+// errDuplicate is the error of a row that has its id, and met another row. (Where a
+// parent is missing, MySQL 9.7.4 has not used the id, MariaDB 10.11.18 has.)
+const errDuplicate = 1062
 
 // errQueryKilled is the error of a statement that somebody ended with KILL QUERY.
 const errQueryKilled = 1317
@@ -181,7 +190,7 @@ func (p *pins) used(r *session.Reply) {
 		return
 	}
 	for i := range r.Results {
-		if r.Results[i].InsertID == p.armed {
+		if res := &r.Results[i]; res.InsertID == p.armed || p.spare && (res.Error == nil || res.Error.Code == errDuplicate) {
 			p.armed = 0
 			return
 		}

@@ -26,6 +26,8 @@ func TestPinPlan(t *testing.T) {
 	unused := &session.Reply{Results: []session.Result{{}}}
 	refused := &session.Reply{Results: []session.Result{{Error: &session.Error{Code: 1227}}}}
 	killed := &session.Reply{Results: []session.Result{{Error: &session.Error{Code: errQueryKilled}}}}
+	duplicate := &session.Reply{Results: []session.Result{{Error: &session.Error{Code: errDuplicate}}}}
+	orphan := &session.Reply{Results: []session.Result{{Error: &session.Error{Code: 1452}}}}
 	type step struct {
 		pin   Pin
 		reply *session.Reply // to the SET; nil: OK
@@ -43,6 +45,8 @@ func TestPinPlan(t *testing.T) {
 		"a used id is gone": {maria: true, steps: []step{{id, nil, used, "SET INSERT_ID=7"}, {Pin{}, nil, unused, ""}}},
 		"an unused one is taken back": {maria: true, steps: []step{{id, nil, unused, "SET INSERT_ID=7"}, {Pin{Quiet: true}, nil, unused, ""},
 			{Pin{}, nil, unused, "SET INSERT_ID=DEFAULT"}, {Pin{}, nil, unused, ""}}},
+		"a spare one is used up":  {maria: true, steps: []step{{Pin{InsertID: 7, Spare: true}, nil, duplicate, "SET INSERT_ID=7"}, {Pin{}, nil, unused, ""}}},
+		"one may be left":         {maria: true, steps: []step{{Pin{InsertID: 7, Spare: true}, nil, orphan, "SET INSERT_ID=7"}, {Pin{}, nil, unused, "SET INSERT_ID=DEFAULT"}}},
 		"another takes its place": {maria: true, steps: []step{{id, nil, unused, "SET INSERT_ID=7"}, {Pin{InsertID: 8}, nil, unused, "SET INSERT_ID=8"}}},
 		"MySQL can't take it back": {left: 2, steps: []step{{id, nil, unused, "SET INSERT_ID=7"}, {Pin{}, nil, unused, ""}, {Pin{Quiet: true}, nil, unused, ""},
 			{Pin{}, nil, used, ""}, {Pin{}, nil, unused, ""}}},
