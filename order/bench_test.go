@@ -24,7 +24,7 @@ func benchEvents(sessions, transactions, rows int) (list []session.Event, statem
 	r := rand.New(rand.NewPCG(1, 2))
 	b := benchServer{owners: map[int]int{}, all: make([]benchSession, sessions)}
 	for i := range b.all {
-		list = append(list, &session.Start{ID: uint64(i + 1), Protocol: session.Classic, ServerVersion: "9.7.0", Login: session.Login{Known: true, Schema: "test", Collation: 255}})
+		list = append(list, modelStart(i+1))
 	}
 	now := int64(1_000_000)
 	for done := 0; done < transactions; {
@@ -36,9 +36,7 @@ func benchEvents(sessions, transactions, rows int) (list []session.Event, statem
 				s.todo = benchTransaction(r, rows)
 			}
 			s.seq++
-			c := &session.Command{ID: uint64(i + 1), Seq: s.seq, At: now, End: now, Kind: session.Query, Payload: append([]byte{3}, s.todo[0].text...)}
-			c.SQL = c.Payload[1:]
-			list = append(list, c)
+			list = append(list, modelQuery(uint64(i+1), s.seq, now, s.todo[0].text))
 			s.sent = true
 			statements++
 			continue

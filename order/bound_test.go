@@ -45,7 +45,7 @@ func ever(sessions int, see func(session.Event), transactions int) {
 	now, row := int64(1_000_000), 0
 	seq := make([]uint64, sessions)
 	for i := range sessions {
-		see(&session.Start{ID: uint64(i + 1), Protocol: session.Classic, ServerVersion: "9.7.0", Login: session.Login{Known: true, Schema: "test", Collation: 255}})
+		see(modelStart(i + 1))
 	}
 	for n := range transactions {
 		i := n % sessions

@@ -195,64 +195,58 @@ func recordKeys(seed uint64) *keyTruth {
 	w := &keyWorld{rows: map[int]*keyRow{}}
 	k := &keyTruth{results: map[place]string{}, ids: map[place]int{}, commits: map[place]int{}, snapshots: map[place]int{}}
 	for _, c := range clients {
-		k.events = append(k.events, &session.Start{ID: uint64(c.id), Protocol: session.Classic, ServerVersion: "9.7.0", Login: session.Login{Known: true, Schema: "test", Collation: 255}})
+		k.events = append(k.events, modelStart(c.id))
 	}
-	now := int64(1_000_000)
-	for left := true; left; {
-		left = false
-		for _, i := range r.Perm(len(clients)) {
-			c := clients[i]
-			if c.next >= len(c.ops) {
-				continue
-			}
-			left = true
-			if r.IntN(3) == 0 {
-				continue
-			}
-			now += int64(1+r.IntN(40)) * 1000
-			o, at := c.ops[c.next], c.place()
-			switch c.state {
-			case 0:
-				if o.kind == 'd' {
-					o = w.target(c, len(clients))
-					c.ops[c.next] = o
-				}
-				e := &session.Command{ID: at.session, Seq: at.seq, At: now, End: now, Kind: session.Query, Payload: append([]byte{3}, o.sql()...)}
-				e.SQL = e.Payload[1:]
-				k.events = append(k.events, e)
-			case 1:
-				snapshot := c.snapshot
-				if snapshot < 0 {
-					snapshot = w.commits
-				}
-				commit := w.do(c, 0)
-				k.commits[at], k.ids[at], k.results[at] = commit, c.made, fmt.Sprint(c.rows, c.affected)
-				if o.sql()[0] == 'S' {
-					k.snapshots[at] = snapshot
-				}
-			case 2:
-				res := session.Result{Outcome: session.OK, Affected: uint64(c.affected), InsertID: uint64(c.made)}
-				if o.sql()[0] == 'S' {
-					text := "none"
-					if len(c.rows) > 0 {
-						text = strings.ReplaceAll(strings.Trim(fmt.Sprint(c.rows), "[]"), " ", ",")
-					}
-					res = returned(text)
-				}
-				if c.in {
-					res.Status = 1
-				}
-				k.events = append(k.events, &session.Reply{ID: at.session, Seq: at.seq, First: now, Last: now, Results: []session.Result{res}})
-				c.next++
-			}
-			c.state = (c.state + 1) % 3
-		}
-	}
+	isLeft := func(i int) bool { return clients[i].next < len(clients[i].ops) }
+	takeTurns(r, len(clients), isLeft, func(i int, now int64) { k.act(w, clients[i], len(clients), now) })
 	k.final = w.final()
 	for _, c := range clients {
 		k.ops = append(k.ops, c.ops)
 	}
 	return k
+}
+
+// act takes one of a client's next actions.
+func (k *keyTruth) act(w *keyWorld, c *keyClient, clients int, now int64) {
+	o, at := c.ops[c.next], c.place()
+	switch c.state {
+	case 0:
+		if o.kind == 'd' {
+			o = w.target(c, clients)
+			c.ops[c.next] = o
+		}
+		k.events = append(k.events, modelQuery(at.session, at.seq, now, o.sql()))
+	case 1:
+		snapshot := c.snapshot
+		if snapshot < 0 {
+			snapshot = w.commits
+		}
+		commit := w.do(c, 0)
+		k.commits[at], k.ids[at], k.results[at] = commit, c.made, fmt.Sprint(c.rows, c.affected)
+		if o.sql()[0] == 'S' {
+			k.snapshots[at] = snapshot
+		}
+	case 2:
+		k.events = append(k.events, &session.Reply{ID: at.session, Seq: at.seq, First: now, Last: now, Results: []session.Result{c.result(o)}})
+		c.next++
+	}
+	c.state = (c.state + 1) % 3
+}
+
+// result is what a client is answered.
+func (c *keyClient) result(o keyOp) session.Result {
+	res := session.Result{Outcome: session.OK, Affected: uint64(c.affected), InsertID: uint64(c.made)}
+	if o.sql()[0] == 'S' {
+		text := "none"
+		if len(c.rows) > 0 {
+			text = strings.ReplaceAll(strings.Trim(fmt.Sprint(c.rows), "[]"), " ", ",")
+		}
+		res = returned(text)
+	}
+	if c.in {
+		res.Status = 1
+	}
+	return res
 }
 
 // target makes a DELETE of a row that is there, and that only this client deletes; it

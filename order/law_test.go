@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"myreplay/schema"
-	"myreplay/session"
 )
 
 var modelSchema = `{"server":"9.7.0","tables":[{"schema":"test","name":"t","kind":"table","engine":"InnoDB",
@@ -23,20 +22,7 @@ func planModel(t *testing.T, rec *modelRecording, o Options) (map[uint64][]*Step
 	o.Schema = tables
 	p := NewPlanner(o)
 	steps := map[uint64][]*Step{}
-	emit := func(e session.Event, s *Step) error {
-		if s != nil {
-			steps[s.Session] = append(steps[s.Session], s)
-		}
-		return nil
-	}
-	for _, e := range rec.events {
-		if err := p.See(e, emit); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := p.Flush(emit); err != nil {
-		t.Fatal(err)
-	}
+	seeAll(t, p, rec.events, func(s *Step) { steps[s.Session] = append(steps[s.Session], s) })
 	return steps, p.Stats()
 }
 

@@ -242,25 +242,11 @@ type modelRecording struct {
 func record(r *rand.Rand, rows int, clients []*client) *modelRecording {
 	m := newModel(rows)
 	rec := &modelRecording{results: map[place]string{}, commits: map[place]int{}}
-	now := int64(1_000_000)
 	for _, c := range clients {
-		rec.events = append(rec.events, &session.Start{ID: uint64(c.id), Protocol: session.Classic, ServerVersion: "9.7.0", Login: session.Login{Known: true, Schema: "test", Collation: 255}})
+		rec.events = append(rec.events, modelStart(c.id))
 	}
-	for left := true; left; {
-		left = false
-		for _, i := range r.Perm(len(clients)) {
-			c := clients[i]
-			if c.next >= len(c.ops) {
-				continue
-			}
-			left = true
-			if r.IntN(3) == 0 {
-				continue
-			}
-			now += int64(1+r.IntN(40)) * 1000
-			rec.act(m, c, now)
-		}
-	}
+	isLeft := func(i int) bool { return clients[i].next < len(clients[i].ops) }
+	takeTurns(r, len(clients), isLeft, func(i int, now int64) { rec.act(m, clients[i], now) })
 	rec.final = m.final()
 	return rec
 }
@@ -271,10 +257,7 @@ func (rec *modelRecording) act(m *model, c *client, now int64) {
 	seq := uint64(c.next + 1)
 	switch c.state {
 	case 0:
-		sql := o.sql()
-		e := &session.Command{ID: uint64(c.id), Seq: seq, At: now, End: now, Kind: session.Query, Payload: append([]byte{3}, sql...)}
-		e.SQL = e.Payload[1:]
-		rec.events = append(rec.events, e)
+		rec.events = append(rec.events, modelQuery(uint64(c.id), seq, now, o.sql()))
 		c.state = 1
 	case 1:
 		before := m.commits

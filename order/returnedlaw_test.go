@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"myreplay/schema"
-	"myreplay/session"
 )
 
 var keySchema = `{"server":"9.7.0","tables":[{"schema":"test","name":"t","kind":"table","engine":"InnoDB",
@@ -53,20 +52,7 @@ func (k *keyTruth) plan(t *testing.T) (map[place]*Step, Stats) {
 	}
 	p := NewPlanner(Options{Mode: Row, Schema: tables, Digests: true})
 	steps := map[place]*Step{}
-	emit := func(_ session.Event, s *Step) error {
-		if s != nil {
-			steps[place{session: s.Session, seq: s.Seq}] = s
-		}
-		return nil
-	}
-	for _, e := range k.events {
-		if err := p.See(e, emit); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := p.Flush(emit); err != nil {
-		t.Fatal(err)
-	}
+	seeAll(t, p, k.events, func(s *Step) { steps[place{session: s.Session, seq: s.Seq}] = s })
 	return steps, p.Stats()
 }
 

@@ -126,40 +126,27 @@ func recordStood(seed uint64) (events []session.Event, effects map[place]int) {
 	var clients []*stoodClient
 	for i := range 2 + r.IntN(4) {
 		clients = append(clients, &stoodClient{id: i + 1, ops: stoodOps(r)})
-		events = append(events, &session.Start{ID: uint64(i + 1), Protocol: session.Classic, ServerVersion: "9.7.0", Login: session.Login{Known: true, Schema: "test", Collation: 255}})
+		events = append(events, modelStart(i+1))
 	}
 	effects = map[place]int{}
-	now := int64(1_000_000)
-	for left := true; left; {
-		left = false
-		for _, i := range r.Perm(len(clients)) {
-			c := clients[i]
-			if c.next >= len(c.ops) {
-				continue
+	isLeft := func(i int) bool { return clients[i].next < len(clients[i].ops) }
+	takeTurns(r, len(clients), isLeft, func(i int, now int64) {
+		c := clients[i]
+		id, seq := uint64(c.id), uint64(c.next+1)
+		switch c.state {
+		case 0:
+			events = append(events, modelQuery(id, seq, now, c.ops[c.next]))
+		case 1:
+			if !w.do(c) {
+				return
 			}
-			left = true
-			if r.IntN(3) == 0 {
-				continue
-			}
-			now += int64(1+r.IntN(40)) * 1000
-			id, seq := uint64(c.id), uint64(c.next+1)
-			switch c.state {
-			case 0:
-				e := &session.Command{ID: id, Seq: seq, At: now, End: now, Kind: session.Query, Payload: append([]byte{3}, c.ops[c.next]...)}
-				e.SQL = e.Payload[1:]
-				events = append(events, e)
-			case 1:
-				if !w.do(c) {
-					continue
-				}
-				effects[place{session: id, seq: seq}] = len(effects) + 1
-			case 2:
-				events = append(events, &session.Reply{ID: id, Seq: seq, First: now, Last: now, Results: []session.Result{c.result}})
-				c.next++
-			}
-			c.state = (c.state + 1) % 3
+			effects[place{session: id, seq: seq}] = len(effects) + 1
+		case 2:
+			events = append(events, &session.Reply{ID: id, Seq: seq, First: now, Last: now, Results: []session.Result{c.result}})
+			c.next++
 		}
-	}
+		c.state = (c.state + 1) % 3
+	})
 	return events, effects
 }
 
