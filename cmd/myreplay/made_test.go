@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -47,11 +48,19 @@ func checkMade(t *testing.T, s, u *mysqltest.Server, ordered bool) {
 		t.Errorf("%s values differ in two forms", n)
 	}
 	for how := 1; how <= 3; how++ {
-		got := func(db *mysqltest.Server) string {
-			return db.Value(t, "SELECT COUNT(*) FROM used WHERE how = ? AND RIGHT(LEFT(CONCAT('12345678', u), IF(how = 1, 52, 44)), 36) IN (SELECT u FROM made)", how)
+		got := func(db *mysqltest.Server) int {
+			n, err := strconv.Atoi(db.Value(t, "SELECT COUNT(*) FROM used WHERE how = ? AND RIGHT(LEFT(CONCAT('12345678', u), IF(how = 1, 52, 44)), 36) IN (SELECT u FROM made)", how))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
 		}
-		if a, b := got(s), got(u); a == "0" || a != b && (ordered || how < 3) {
-			t.Errorf("way %d: %s values named that were read, %s here", how, a, b)
+		slack := 0
+		if how == 3 { // a read beside the other session's INSERT has a guessed place
+			slack = 3
+		}
+		if a, b := got(s), got(u); a == 0 || (b > a || b < a-slack) && (ordered || how < 3) {
+			t.Errorf("way %d: %d values named that were read, %d here", how, a, b)
 		}
 	}
 	// Where the clock of the server and that of the wire see another second a time is
