@@ -159,7 +159,7 @@ func (p *Planner) overwritten(r *fact, g *group) (told *fact, found bool) {
 // writers calls yield for the accesses of committed groups that wrote the row that a
 // read is of.
 func (p *Planner) writers(r *fact, yield func(b *access)) {
-	p.beside = r.table.near(r.access, p.beside[:0], p.oldOf(r.cmd.group), false)
+	p.beside = r.table.near(r.access, p.beside[:0], p.old, false)
 	for _, l := range p.beside {
 		for _, b := range l.items[l.head:] {
 			if b.exact == r.exact && b.wrote && b.group.over == committed && b.end == nil {

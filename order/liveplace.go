@@ -67,7 +67,7 @@ func (l *Live) hand(m *member, c *command) error {
 		clear(g.accesses[maxRemembered:])
 		g.accesses = g.accesses[:maxRemembered]
 	}
-	p.finishStep(c, 0)
+	p.finishStep(c)
 	p.numbers++
 	p.stats.Steps++
 	ends := g.inside && c == g.last && (g.ended != 0 || c.isEnd())

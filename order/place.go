@@ -11,14 +11,13 @@ import (
 
 // emit hands on what is held of a group, with what each command waits for.
 func (p *Planner) emit(g *group, emit Emit) error {
-	old := p.oldOf(g)
 	if g.long && g.number == 0 && g.snap != nil {
 		g.snap.step.Fence = p.endedBefore(g.snap.sent) // what it will read is not known
 	}
 	if p.options.Mode >= Table {
 		p.rest(g)
 		for _, a := range g.accesses {
-			p.relate(a, old)
+			p.relate(a, p.old)
 		}
 		p.pass(g)
 		p.afterLongs(g)
@@ -28,7 +27,7 @@ func (p *Planner) emit(g *group, emit Emit) error {
 		var s *Step
 		if h.command != nil {
 			s = h.command.step
-			p.finishStep(h.command, old)
+			p.finishStep(h.command)
 		}
 		g.events[i] = held{}
 		if err := emit(h.event, s); err != nil {
@@ -65,21 +64,26 @@ func (p *Planner) placed(g *group) {
 	}
 }
 
-// sweep forgets what is so old that a fence holds for it.
+// sweep forgets what is so old that a fence holds for it. What was handed on since a
+// transaction began that has no place yet may have been under way beside it: that is
+// not old, however much it is.
 func (p *Planner) sweep() {
 	p.swept = p.numbers
-	old := p.old()
-	if g := p.open.first; g != nil {
-		old = min(old, g.low)
-	}
-	for _, g := range p.queue[p.head:] {
-		old = min(old, g.low)
+	if w := uint64(p.window()); p.numbers > w {
+		old := p.numbers - w
+		if g := p.open.first; g != nil {
+			old = min(old, g.low)
+		}
+		for _, g := range p.queue[p.head:] {
+			old = min(old, g.low)
+		}
+		p.old = max(p.old, old)
 	}
 	for _, t := range p.tables {
-		t.sweep(old)
+		t.sweep(p.old)
 	}
 	held := uint64(p.options.Hold) // transactions began as long ago
-	n := sort.Search(len(p.ends), func(i int) bool { return p.ends[i].number+held >= old })
+	n := sort.Search(len(p.ends), func(i int) bool { return p.ends[i].number+held >= p.old })
 	p.ends = append(p.ends[:0], p.ends[n:]...)
 	for _, m := range p.members {
 		if len(m.waited) > maxWaited {
@@ -93,23 +97,6 @@ func (p *Planner) sweep() {
 const maxWaited = 4096
 
 func (p *Planner) window() int { return p.options.Window + windowOfSession*len(p.members) }
-
-// old is the number before which no step is waited for by itself.
-func (p *Planner) old() uint64 {
-	if w := uint64(p.window()); p.numbers > w {
-		return p.numbers - w
-	}
-	return 0
-}
-
-// oldOf is old for a group: what was under way beside it is not covered by a fence,
-// however many steps were handed on until it ended.
-func (p *Planner) oldOf(g *group) uint64 {
-	if g.long {
-		return p.old() // it was beside more than is known
-	}
-	return min(p.old(), g.low)
-}
 
 // endedBefore returns the number of the last step of the groups that had ended
 // at a time.
@@ -126,11 +113,10 @@ func (p *Planner) endedBefore(at int64) uint64 {
 // sent. In a transaction that was held back for long, the first commands are older
 // than what was handed on meanwhile, which may wait for them.
 func (p *Planner) fence(c *command) uint64 {
-	old := p.old()
-	if old == 0 {
+	if p.old == 0 {
 		return 0
 	}
-	return min(old, p.endedBefore(c.sent))
+	return min(p.old, p.endedBefore(c.sent))
 }
 
 // number gives the steps of a group their numbers, and fences.
@@ -166,12 +152,12 @@ func (p *Planner) number(g *group) {
 
 // finishStep leaves out of what a command waits for what its session has waited
 // for before, and counts the rest.
-func (p *Planner) finishStep(c *command, old uint64) {
+func (p *Planner) finishStep(c *command) {
 	s := c.step
 	m := c.group.session
 	kept := c.waits[:0]
 	for _, w := range c.waits {
-		if w.on.seq <= m.waited[w.on.session] || w.On.Number != 0 && w.On.Number < old {
+		if w.on.seq <= m.waited[w.on.session] || w.On.Number != 0 && w.On.Number < p.old {
 			continue
 		}
 		kept = append(kept, w)

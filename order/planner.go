@@ -40,6 +40,7 @@ type Planner struct {
 	bytes   int      // held
 	numbers uint64   // steps that were handed on
 	swept   uint64
+	old     uint64 // no step before it is waited for by itself, since sweep
 	visits  uint64
 	// unsettled are reads beside which something goes on.
 	unsettled []*keyedRead

@@ -124,7 +124,7 @@ func (p *Planner) isBetween(a, b, at *access, need presence) bool {
 	for i := range at.domains {
 		key |= columnBit(int(at.domains[i].column))
 	}
-	p.beside = at.table.near(at, p.beside[:0], p.old(), false)
+	p.beside = at.table.near(at, p.beside[:0], p.old, false)
 	looked := 0
 	for _, l := range p.beside {
 		for i := len(l.items) - 1; i >= l.head; i-- {

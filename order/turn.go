@@ -170,7 +170,7 @@ func (d *domain) surely(e *domain) bool {
 // a turn, in what took effect after some time, and may have been seen by a read.
 func (p *Planner) touched(read *keyedRead, n *turn, since int64) bool {
 	f := snapshotOf(read.access)
-	p.beside = read.table.near(n.access, p.beside[:0], p.oldOf(read.cmd.group), false)
+	p.beside = read.table.near(n.access, p.beside[:0], p.old, false)
 	looked, needs := 0, setOf(read.needs)|definition
 	for _, l := range p.beside {
 		for i := len(l.items) - 1; i >= l.head; i-- {
