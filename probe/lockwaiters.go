@@ -2,9 +2,7 @@ package probe
 
 import (
 	"bytes"
-	"context"
 	"database/sql"
-	"fmt"
 	"strconv"
 )
 
@@ -13,28 +11,18 @@ import (
 // https://mariadb.com/kb/en/show-engine-innodb-status/
 const statusInnoDB = "SHOW ENGINE INNODB STATUS"
 
-// lockWaiters tells who waits for row locks, by a MariaDB server's status, which is
+// readStatus tells who waits for row locks, by a MariaDB server's status, which is
 // new each time. Who has the locks is not told there.
-func (s *Server) lockWaiters(ctx context.Context) ([]LockWait, error) {
-	s.budget.left.Store(maxAnswer)
+func readStatus(rows *sql.Rows) (list []LockWait, err error) {
 	var kind, name string
 	var text sql.RawBytes
-	rows, err := s.db.QueryContext(ctx, statusInnoDB)
-	if err != nil {
-		return nil, fmt.Errorf("asking for lock waits: %w", err)
-	}
-	defer rows.Close()
-	var list []LockWait
 	if rows.Next() {
 		if err := rows.Scan(&kind, &name, &text); err != nil {
-			return nil, fmt.Errorf("asking for lock waits: %w", err)
+			return nil, err
 		}
 		list = readWaiters(text)
 	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("asking for lock waits: %w", err)
-	}
-	return list, nil
+	return list, rows.Err()
 }
 
 // What the lines of a transaction begin with, or have. After the line of its thread

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"time"
 )
@@ -70,33 +71,38 @@ func (s *Server) LockWaits(ctx context.Context) (list []LockWait, err error) {
 	if err != nil {
 		return nil, err
 	}
-	query := lockWaitsMySQL
-	if maria {
-		if s.tooSoon() {
-			return s.lockWaiters(ctx)
-		}
+	query, read := lockWaitsMySQL, readLockWaits
+	switch {
+	case maria && s.tooSoon():
+		query, read = statusInnoDB, readStatus
+	case maria:
 		query = lockWaitsMariaDB
 		defer s.askedLocks()
 	}
 	s.budget.left.Store(maxAnswer)
 	rows, err := s.db.QueryContext(ctx, query)
+	if err == nil {
+		defer rows.Close()
+		list, err = read(rows)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("asking for lock waits: %w", err)
 	}
-	defer rows.Close()
+	return list, nil
+}
+
+// readLockWaits reads rows of two connections, the waiting one first.
+func readLockWaits(rows *sql.Rows) (list []LockWait, err error) {
 	for rows.Next() && len(list) < MaxLockWaits {
 		var w LockWait
 		if err := rows.Scan(&w.Waiting, &w.Blocking); err != nil {
-			return nil, fmt.Errorf("asking for lock waits: %w", err)
+			return nil, err
 		}
 		if w.Waiting != w.Blocking && w.Waiting != 0 {
 			list = append(list, w)
 		}
 	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("asking for lock waits: %w", err)
-	}
-	return list, nil
+	return list, rows.Err()
 }
 
 // tooSoon tells whether a MariaDB server would show what it found last.
