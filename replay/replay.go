@@ -162,11 +162,10 @@ type Options struct {
 	Stall time.Duration
 	// Blockers asks the target, on a connection of its own, which connections wait for
 	// locks of which: pairs of its connection ids, the waiting one first, the other 0
-	// when that is not told. It is asked
-	// at most every AskEvery, while commands take longer than they should or nothing
-	// moves. Then a
-	// circle through the target (a session waits for a command that waits for that
-	// session's locks) is found at once, not after Stall. nil: nobody tells.
+	// when that is not told. It is asked at most every AskEvery, while commands take
+	// longer than they should or nothing moves. Then a circle through the target (a
+	// session waits for a command that waits for that session's locks) is found at
+	// once, not after Stall. nil: nobody tells.
 	Blockers func(context.Context) ([][2]uint64, error)
 	// AskEvery is how long there is between two calls of Blockers at least. After an
 	// answer that was of no use there is more, up to AskInterval, and no more than a
