@@ -122,14 +122,14 @@ func (p *Planner) tableAccess(m *member, c *command, s *sqltext.Shape, bt *bound
 		a.mode, a.columns = snapshot, bt.reads
 		p.reads(c, s)
 	}
+	if a.wrote {
+		a.turns = bt.turns(s)
+	}
 	if bt.table.autocommits {
 		a.end = c
 	}
 	if bt.ref.Insert != nil && writes {
 		a.inserts, a.enters = true, true
-		if a.wrote {
-			a.turns = bt.turns(s)
-		}
 		a.fresh, a.deletes = !bt.ref.Insert.Replace && !bt.ref.Insert.Update && !bt.ref.Insert.Ignore, bt.ref.Insert.Replace
 		p.inserted(c, bt, a, r)
 		return
@@ -155,9 +155,6 @@ func (p *Planner) tableAccess(m *member, c *command, s *sqltext.Shape, bt *bound
 	}
 	if writes && c.reply != nil {
 		a.learnChanged(s, r)
-	}
-	if a.wrote {
-		a.turns = bt.turns(s)
 	}
 	a.deletes = writes && s.Verb != sqltext.Update
 	if a.mode == exclusive {

@@ -1,5 +1,7 @@
 package order
 
+import "myreplay/session"
+
 const (
 	// maxDoubts is how many doubts are kept of one command, maxDoubting of how many
 	// commands.
@@ -10,38 +12,33 @@ const (
 // doubt takes note of what was guessed about a write whose rows a command sees:
 // in which order it and another were done.
 func (p *Planner) doubt(c, write *command) {
-	if !p.options.Doubts || len(write.step.Guesses)+len(write.guesses) == 0 {
-		return
-	}
-	k := commandID{c.step.Session, c.step.Seq}
-	list, known := p.doubts[k]
-	if len(list) >= maxDoubts || !known && len(p.doubts) >= maxDoubting {
-		return
-	}
-	if p.doubts == nil {
-		p.doubts = map[commandID][]Lesson{}
-	}
 	for _, g := range write.step.Guesses {
-		list = append(list, Lesson{Session: write.step.Session, Seq: write.step.Seq, Other: g.Session, OtherSeq: g.Seq, Seen: g.Seen})
+		p.doubts.add(c, write.named(), g)
 	}
 	for _, g := range write.guesses {
-		list = append(list, Lesson{Session: write.step.Session, Seq: write.step.Seq, Other: g.on.Session, OtherSeq: g.on.Seq, Seen: g.seen})
+		p.doubts.add(c, write.named(), session.Guess{Session: g.on.Session, Seq: g.on.Seq, Seen: g.seen})
 	}
-	p.doubts[k] = list[:min(len(list), maxDoubts)]
 }
 
 // doubtRests takes note of the guess that what a command finds rests on.
 func (p *Planner) doubtRests(c *command) {
-	k := commandID{c.step.Session, c.step.Seq}
-	list, known := p.doubts[k]
-	if !p.options.Doubts || len(list) >= maxDoubts || !known && len(p.doubts) >= maxDoubting {
+	w := &c.rests.writes
+	p.doubts.add(c, w[1], session.Guess{Session: w[0].Session, Seq: w[0].Seq, Seen: c.rests.seen})
+}
+
+// doubts are guesses about writes by the commands that see their rows. nil: none are
+// asked for.
+type doubts map[commandID][]Lesson
+
+// add takes note of a guess about a write whose rows a command sees.
+func (d doubts) add(c *command, write, g session.Guess) {
+	if d == nil {
 		return
 	}
-	if p.doubts == nil {
-		p.doubts = map[commandID][]Lesson{}
+	k := commandID{c.step.Session, c.step.Seq}
+	if list, known := d[k]; len(list) < maxDoubts && (known || len(d) < maxDoubting) {
+		d[k] = append(list, Lesson{Session: write.Session, Seq: write.Seq, Other: g.Session, OtherSeq: g.Seq, Seen: g.Seen})
 	}
-	w := &c.rests.writes
-	p.doubts[k] = append(list, Lesson{Session: w[1].Session, Seq: w[1].Seq, Other: w[0].Session, OtherSeq: w[0].Seq, Seen: c.rests.seen})
 }
 
 // Doubts returns the guesses about the writes whose rows a command sees, where

@@ -19,9 +19,8 @@ type Planner struct {
 	members  map[uint64]*member
 	tables   map[string]*table
 	bindings map[binding]*bound
-	// doubts are, for a command, the guesses about the writes that it sees.
-	doubts map[commandID][]Lesson
-	points map[commandID]int64 // when what guesses name took effect
+	doubts   doubts
+	points   map[commandID]int64 // when what guesses name took effect
 	// snaps are, of commands with guesses, those that took the snapshots they read.
 	snaps map[commandID]commandID
 	// sources number commits, by name.
@@ -89,6 +88,9 @@ func NewPlanner(o Options) *Planner {
 		if l := levelOf(o.Schema.Isolation); l != unset {
 			p.level = l
 		}
+	}
+	if o.Doubts {
+		p.doubts = doubts{}
 	}
 	return p
 }

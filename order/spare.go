@@ -146,10 +146,8 @@ func isOfRow(e *session.Error, maria bool) bool {
 // for one.
 func (p *Planner) sentFirst(c *command) int64 {
 	at := c.sent
-	for g := p.open.first; g != nil; g = g.next {
-		for _, w := range g.session.waiting {
-			at = min(at, w.sent)
-		}
+	for w := range p.awaited() {
+		at = min(at, w.sent)
 	}
 	return at
 }

@@ -1,6 +1,7 @@
 package order
 
 import (
+	"iter"
 	"slices"
 	"strings"
 
@@ -124,29 +125,19 @@ func (p *Planner) isBetween(a, b, at *access, need presence) bool {
 	for i := range at.domains {
 		key |= columnBit(int(at.domains[i].column))
 	}
-	p.beside = at.table.near(at, p.beside[:0], p.old, false)
-	looked := 0
-	for _, l := range p.beside {
-		for i := len(l.items) - 1; i >= l.head; i-- {
-			if looked++; looked > maxNearTurn {
-				return true
-			}
-			z := l.items[i]
-			if z == a || z == b || z.mode != define && (z.turns == 0 || z.columns&key == 0) || disjoint(z.domains, at.domains) {
-				continue
-			}
-			if z.group == a.group || z.group == b.group {
-				return true
-			}
-			if z.mode != define && z.turns&does == 0 || z.group.over == rolledBack && z.end == nil || z.cmd.sent > to {
-				continue
-			}
-			if last := z.last(); last == nil || last.answered >= from {
-				return true
-			}
+	stood := p.anyNear(at.table, at, 0, func(z *access) bool {
+		switch {
+		case z == a || z == b || z.mode != define && (z.turns == 0 || z.columns&key == 0) || disjoint(z.domains, at.domains):
+			return false
+		case z.group == a.group || z.group == b.group:
+			return true
+		case z.mode != define && z.turns&does == 0 || z.group.over == rolledBack && z.end == nil || z.cmd.sent > to:
+			return false
 		}
-	}
-	return p.isUnderWay(at.table, to, need)
+		last := z.last()
+		return last == nil || last.answered >= from
+	})
+	return stood || p.isUnderWay(at.table, to, need)
 }
 
 // isUnderWay tells whether a command that was sent before a time, and not answered
@@ -155,14 +146,25 @@ func (p *Planner) isUnderWay(t *table, until int64, need presence) bool {
 	if t.of != nil {
 		t = t.of
 	}
-	for g := p.open.first; g != nil; g = g.next {
-		for _, c := range g.session.waiting {
-			if c.sent < until && slices.ContainsFunc(c.what.shapes, func(s *sqltext.Shape) bool { return p.mayTurn(t, s, c.what.schema, need) }) {
-				return true
-			}
+	for c := range p.awaited() {
+		if c.sent < until && slices.ContainsFunc(c.what.shapes, func(s *sqltext.Shape) bool { return p.mayTurn(t, s, c.what.schema, need) }) {
+			return true
 		}
 	}
 	return false
+}
+
+// awaited are the commands that are not answered yet.
+func (p *Planner) awaited() iter.Seq[*command] {
+	return func(yield func(*command) bool) {
+		for g := p.open.first; g != nil; g = g.next {
+			for _, c := range g.session.waiting {
+				if !yield(c) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // mayTurn tells whether a statement may bring rows to a table, or take them.

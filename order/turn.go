@@ -170,29 +170,37 @@ func (d *domain) surely(e *domain) bool {
 // a turn, in what took effect after some time, and may have been seen by a read.
 func (p *Planner) touched(read *keyedRead, n *turn, since int64) bool {
 	f := snapshotOf(read.access)
-	p.beside = read.table.near(n.access, p.beside[:0], p.old, false)
-	looked, needs := 0, setOf(read.needs)|definition
+	return p.anyNear(read.table, n.access, setOf(read.needs)|definition, func(b *access) bool {
+		if b == n.access || !b.wrote || b.columns&read.needs == 0 || b.group.over == rolledBack && b.end == nil || disjoint(b.domains, n.access.domains) {
+			return false
+		}
+		last := b.last()
+		if last == nil {
+			return true
+		}
+		from, done := b.heldTo(), last.answered
+		if b.end == nil {
+			done = b.group.effective()
+		}
+		return done > since && (!n.came || from < f.answered)
+	})
+}
+
+// anyNear tells whether something holds for one of the accesses that may meet another
+// and whose marks have one of some columns, 0: any. Where there are too many to look
+// at, it may.
+func (p *Planner) anyNear(t *table, a *access, columns columnSet, holds func(b *access) bool) bool {
+	p.beside = t.near(a, p.beside[:0], p.old, false)
+	looked := 0
 	for _, l := range p.beside {
 		for i := len(l.items) - 1; i >= l.head; i-- {
 			if looked++; looked > maxNearTurn {
 				return true
 			}
-			if l.marks != nil && l.marks[i].columns&needs == 0 {
+			if l.marks != nil && columns != 0 && l.marks[i].columns&columns == 0 {
 				continue
 			}
-			b := l.items[i]
-			if b == n.access || !b.wrote || b.columns&read.needs == 0 || b.group.over == rolledBack && b.end == nil || disjoint(b.domains, n.access.domains) {
-				continue
-			}
-			last := b.last()
-			if last == nil {
-				return true
-			}
-			from, done := b.heldTo(), last.answered
-			if b.end == nil {
-				done = b.group.effective()
-			}
-			if done > since && (!n.came || from < f.answered) {
+			if holds(l.items[i]) {
 				return true
 			}
 		}

@@ -41,8 +41,7 @@ type part struct {
 }
 
 // unsureBetween takes note of two writes whose order is a guess; first: b was taken to
-// come first. Definitions that
-// come in another order say so in their answers.
+// come first. Definitions that come in another order say so in their answers.
 func (p *Planner) unsureBetween(a, b *access, first bool) {
 	if p.live || !a.wrote || !b.wrote || a.mode == define && b.mode == define {
 		return
