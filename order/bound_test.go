@@ -54,9 +54,7 @@ func ever(sessions int, see func(session.Event), transactions int) {
 			fmt.Sprintf("SELECT c FROM sbtest1 WHERE id BETWEEN %d AND %d", row-100, row), fmt.Sprintf("UPDATE sbtest1 SET k=k+1 WHERE k=%d", row), "COMMIT"} {
 			now += 20_000
 			seq[i]++
-			c := &session.Command{ID: uint64(i + 1), Seq: seq[i], At: now, End: now, Kind: session.Query, Payload: append([]byte{3}, text...)}
-			c.SQL = c.Payload[1:]
-			see(c)
+			see(modelQuery(uint64(i+1), seq[i], now, text))
 			now += 20_000
 			res := session.Result{Outcome: session.OK, Affected: 1, Status: 1}
 			switch {

@@ -38,36 +38,22 @@ func TestCommits(t *testing.T) {
 		{"nothing", nil, 2, Guessed},
 	} {
 		p := NewPlanner(Options{Mode: Row, Schema: tables, Commits: c.log})
-		var steps []*Step
-		emit := func(_ session.Event, s *Step) error {
-			if s != nil {
-				steps = append(steps, s)
-			}
-			return nil
-		}
-		for _, e := range []session.Event{
+		events := []session.Event{
 			&session.Start{ID: 1, ConnectionID: 71, Login: login}, &session.Start{ID: 2, ConnectionID: 72, Login: login},
 			&session.Command{ID: 1, Seq: 1, At: 10_000, End: 10_000, Kind: session.Query, SQL: []byte("UPDATE t SET v=v*3 WHERE id=1")},
 			&session.Command{ID: 2, Seq: 1, At: 11_000, End: 11_000, Kind: session.Query, SQL: []byte("UPDATE t SET v=v*5 WHERE id=1")},
 			&session.Reply{ID: 2, Seq: 1, First: 20_000, Last: 20_000, Results: []session.Result{{Outcome: session.OK, Affected: 1, Status: 2}}},
 			&session.Reply{ID: 1, Seq: 1, First: 30_000, Last: 30_000, Results: []session.Result{{Outcome: session.OK, Affected: 1, Status: 2}}},
-		} {
-			if err := p.See(e, emit); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := p.Flush(emit); err != nil {
-			t.Fatal(err)
 		}
 		waits := 0
-		for _, s := range steps {
+		seeAll(t, p, events, func(_ *session.Command, s *Step) {
 			for _, w := range s.Waits {
 				waits++
 				if w.On.Session != c.first || w.Confidence != c.sure {
 					t.Errorf("%s: %d waits for %d, %v; want %d first, %v", c.why, s.Session, w.On.Session, w.Confidence, c.first, c.sure)
 				}
 			}
-		}
+		})
 		if waits != 1 {
 			t.Errorf("%s: %d waits", c.why, waits)
 		}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"myreplay/schema"
+	"myreplay/session"
 )
 
 var modelSchema = `{"server":"9.7.0","tables":[{"schema":"test","name":"t","kind":"table","engine":"InnoDB",
@@ -22,7 +23,7 @@ func planModel(t *testing.T, rec *modelRecording, o Options) (map[uint64][]*Step
 	o.Schema = tables
 	p := NewPlanner(o)
 	steps := map[uint64][]*Step{}
-	seeAll(t, p, rec.events, func(s *Step) { steps[s.Session] = append(steps[s.Session], s) })
+	seeAll(t, p, rec.events, func(_ *session.Command, s *Step) { steps[s.Session] = append(steps[s.Session], s) })
 	return steps, p.Stats()
 }
 

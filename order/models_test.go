@@ -40,12 +40,12 @@ func modelQuery(id, seq uint64, now int64, sql string) *session.Command {
 	return c
 }
 
-// seeAll has a planner see a recording, and yields its steps.
-func seeAll(t testing.TB, p *Planner, events []session.Event, yield func(s *Step)) {
+// seeAll has a planner see a recording, and yields its commands in their order.
+func seeAll(t testing.TB, p *Planner, events []session.Event, yield func(c *session.Command, s *Step)) {
 	t.Helper()
-	emit := func(_ session.Event, s *Step) error {
-		if s != nil {
-			yield(s)
+	emit := func(e session.Event, s *Step) error {
+		if c, ok := e.(*session.Command); ok {
+			yield(c, s)
 		}
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"myreplay/schema"
+	"myreplay/session"
 )
 
 var keySchema = `{"server":"9.7.0","tables":[{"schema":"test","name":"t","kind":"table","engine":"InnoDB",
@@ -52,7 +53,7 @@ func (k *keyTruth) plan(t *testing.T) (map[place]*Step, Stats) {
 	}
 	p := NewPlanner(Options{Mode: Row, Schema: tables, Digests: true})
 	steps := map[place]*Step{}
-	seeAll(t, p, k.events, func(s *Step) { steps[place{session: s.Session, seq: s.Seq}] = s })
+	seeAll(t, p, k.events, func(_ *session.Command, s *Step) { steps[place{session: s.Session, seq: s.Seq}] = s })
 	return steps, p.Stats()
 }
 

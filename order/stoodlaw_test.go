@@ -163,10 +163,12 @@ func TestLawStood(t *testing.T) {
 		p := NewPlanner(Options{Mode: Row, Schema: tables, Digests: true})
 		got := map[uint64]bool{}
 		var taken []uint64
-		emit := func(_ session.Event, s *Step) error {
-			if s == nil {
-				return nil
+		for _, e := range events {
+			if r, ok := e.(*session.Reply); ok && r.Results[0].Affected == 1 && r.Results[0].InsertID > 0 {
+				got[r.Results[0].InsertID] = true
 			}
+		}
+		seeAll(t, p, events, func(_ *session.Command, s *Step) {
 			if s.Spare != 0 {
 				taken = append(taken, s.Spare)
 			}
@@ -182,19 +184,7 @@ func TestLawStood(t *testing.T) {
 					t.Fatalf("seed %d: %d.%d is said to come after %d.%d (%v)", seed, s.Session, s.Seq, wt.On.Session, wt.On.Seq, wt.Confidence)
 				}
 			}
-			return nil
-		}
-		for _, e := range events {
-			if r, ok := e.(*session.Reply); ok && r.Results[0].Affected == 1 && r.Results[0].InsertID > 0 {
-				got[r.Results[0].InsertID] = true
-			}
-			if err := p.See(e, emit); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := p.Flush(emit); err != nil {
-			t.Fatal(err)
-		}
+		})
 		for _, id := range taken {
 			if spares++; got[id] {
 				t.Fatalf("seed %d: a row got the spare id %d", seed, id)

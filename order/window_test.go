@@ -28,20 +28,11 @@ func TestLongSnapshot(t *testing.T) {
 	}
 	p := NewPlanner(Options{Mode: Row, Schema: tables, Window: 1})
 	var lines []string
-	emit := func(e session.Event, s *Step) error {
-		if c, ok := e.(*session.Command); ok && s.Session != 3 {
+	seeAll(t, p, script(t, b.String()), func(c *session.Command, s *Step) {
+		if s.Session != 3 {
 			lines = append(lines, stepLine(c, s))
 		}
-		return nil
-	}
-	for _, e := range script(t, b.String()) {
-		if err := p.See(e, emit); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := p.Flush(emit); err != nil {
-		t.Fatal(err)
-	}
+	})
 	got := strings.Join(lines, "")
 	for _, want := range []string{"1.2 SELECT v FROM t WHERE id=1\n    after 2.3 guessed write-read", "1.3 SELECT v FROM t WHERE id BETWEEN 5 AND 9\n    guess 2.3 seen=true"} {
 		if !strings.Contains(got, want) {
