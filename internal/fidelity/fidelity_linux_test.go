@@ -68,14 +68,14 @@ func readPlan(t *testing.T) plan {
 // missing returns the modes of a workload that are to be measured. A cell's
 // speed is told as a share of the first mode's with the same recording, so that
 // one is measured again with the others.
-func (p plan) missing(have []Result, c Cell) (modes []Mode) {
+func (p plan) missing(have []Result, w Workload, c Cell) (modes []Mode) {
 	done := map[Cell]bool{}
 	for _, r := range have {
 		done[r.Cell] = r.Replay.Commands > 0 // else the mode did not exist
 	}
 	for _, m := range Modes {
 		c.Mode = m.Name
-		if p.pick.MatchString(c.String()) && !done[c] {
+		if p.pick.MatchString(c.String()) && !done[c] && (!m.Binlog || w.HasBinlog(c.Server)) {
 			modes = append(modes, m)
 		}
 	}
@@ -129,7 +129,7 @@ func (p plan) measure(t *testing.T, w Workload, kind mysqltest.Kind) {
 	var servers *pair
 	for _, sessions := range p.sessions {
 		cell := Cell{Workload: w.Name, Server: kind.String(), Sessions: sessions, Seconds: p.seconds}
-		modes := p.missing(have, cell)
+		modes := p.missing(have, w, cell)
 		if len(modes) == 0 {
 			continue
 		}

@@ -203,6 +203,8 @@ type recording struct {
 	dir    string
 	known  Recording
 	tables Tables
+	// binlogs are the source's binary logs, until it is reset.
+	binlogs []string
 }
 
 // folder returns a new folder for a capture or a run, in FIDELITY_KEEP if it is to
@@ -247,6 +249,11 @@ func (p *pair) record(sessions, seconds int, arguments ...string) recording {
 	}
 	r.tables = p.tables(p.source)
 	p.source.Kill() // the replays have the machine for themselves
+	binlogs, err := filepath.Glob(filepath.Join(dataOf(p.source), "binlog.0*"))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	r.binlogs = binlogs
 	profile, err := myreplay("report", r.dir, "--json").Output()
 	if err != nil {
 		p.t.Fatalf("report: %v", err)
@@ -276,6 +283,11 @@ func (p *pair) replay(r recording, m Mode, plant ...string) (res Result) {
 	p.target.Exec(p.t, plant...)
 	run := filepath.Join(p.folder(), "run")
 	args := slices.Concat([]string{"replay", r.dir}, p.urls(), []string{"--writes", "--speed", "max", "-q", "-o", run}, m.Args)
+	if m.Binlog {
+		for _, name := range r.binlogs {
+			args = append(args, "--binlog", name)
+		}
+	}
 	asked := make(chan net.Conn)
 	if m.Resets {
 		args = append(args, "--reset", resetCommand(p.t, asked))

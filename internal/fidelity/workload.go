@@ -102,6 +102,11 @@ var Workloads = []Workload{
 // OnMariaDB tells whether the workload runs on MariaDB, too.
 func (w Workload) OnMariaDB() bool { return !w.X }
 
+// HasBinlog tells whether a source's binary log can tell of the workload what its
+// recording does not: MySQL has one by default, and myreplay reads it for the classic
+// protocol.
+func (w Workload) HasBinlog(server string) bool { return server == "mysql97" && !w.X && !w.GTIDs }
+
 // Find returns the workload with the name.
 func Find(name string) (Workload, bool) {
 	i := slices.IndexFunc(Workloads, func(w Workload) bool { return w.Name == name })
@@ -118,6 +123,9 @@ type Mode struct {
 	// Resets: the replay resets its target by itself, by a command that is added
 	// as --reset.
 	Resets bool
+	// Binlog: the replay is given the source's binary log, by --binlog, where there is
+	// one (Workload.HasBinlog).
+	Binlog bool
 }
 
 // Modes are all modes; the first is the yardstick of speed.
@@ -127,4 +135,5 @@ var Modes = []Mode{
 	{Name: "table", Args: []string{"--order", "table"}},
 	{Name: "row", Args: []string{"--order", "row"}},
 	{Name: "row+refine", Args: []string{"--order", "row", "--refine", "10"}, Resets: true},
+	{Name: "row+binlog", Args: []string{"--order", "row"}, Binlog: true},
 }
