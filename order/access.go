@@ -50,6 +50,10 @@ type access struct {
 	// made: the server makes up the row's primary key. lone: it is the only row of an
 	// INSERT.
 	made, lone bool
+	// bars is what it keeps others from doing with the table, of LOCK TABLES. opens: its
+	// statement names the table, and so has it to the end of its transaction.
+	bars  bars
+	opens bool
 	// columns are those read (snapshot) or changed (wrote), a bit each; the last
 	// bit stands for all columns from 63 on.
 	columns uint64
@@ -111,7 +115,7 @@ func (a *access) isHad() bool { return a.exact != 0 && (a.wrote || a.sure) }
 // locks tells whether two accesses can't be held at once by two transactions.
 func (a *access) locks(b *access) bool {
 	switch {
-	case a.mode == define || b.mode == define:
+	case a.isWhole() || b.isWhole():
 		return true
 	case a.mode == snapshot || b.mode == snapshot:
 		return false

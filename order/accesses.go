@@ -15,6 +15,7 @@ func (p *Planner) accesses(m *member, c *command, failed *session.Error) {
 	}
 	c.noted = true
 	for i, s := range c.what.shapes {
+		c.freeTables(s, failed)
 		b := p.bind(s, c.what.schema)
 		r := c.result(i, failed)
 		if b.any {
@@ -106,6 +107,7 @@ func (p *Planner) tableAccess(m *member, c *command, s *sqltext.Shape, bt *bound
 		if bt.ref.Lock == sqltext.ShareLock {
 			a.mode = share
 		}
+		p.bar(a, failed)
 		p.keep(a)
 		return
 	case writes:
@@ -125,6 +127,7 @@ func (p *Planner) tableAccess(m *member, c *command, s *sqltext.Shape, bt *bound
 	if a.wrote {
 		a.turns = bt.turns(s)
 	}
+	a.opens = bt.direct && failed == nil && !p.live
 	if bt.table.autocommits {
 		a.end = c
 	}

@@ -38,6 +38,8 @@ type boundTable struct {
 	// plain: all conditions of the only table of a plain SELECT are in terms, on a
 	// column each.
 	plain bool
+	// direct: the statement names it.
+	direct bool
 }
 
 type boundTerm struct {
@@ -157,7 +159,7 @@ func (p *Planner) bindTable(b *bound, s *sqltext.Shape, ref *sqltext.ShapeTable,
 		return
 	}
 	t := p.table(in, ref.Name, found)
-	bt := boundTable{table: t, ref: ref, temp: s.Flags&sqltext.Temporary != 0, lock: lockOf(s, ref)}
+	bt := boundTable{table: t, ref: ref, temp: s.Flags&sqltext.Temporary != 0, lock: lockOf(s, ref), direct: true}
 	if p.options.Mode == Row {
 		bt.bindTerms(ref)
 		bt.plain = s.Plain && len(bt.terms) == len(ref.Terms) && bt.table.key1() >= 0

@@ -27,6 +27,8 @@ type command struct {
 	// after and before are bounds of its snapshot's point, once bounded is set.
 	after, before int64
 	bounded       bool
+	// stood is when it had taken no effect yet, as far as that is known.
+	stood int64
 	// takes is how long such a command took at least.
 	takes int64
 	// barrier: all wait for it. finished: its step is handed on, or will be as it is.

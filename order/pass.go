@@ -33,6 +33,10 @@ func fromOf(a *access) int64 {
 	switch a.mode {
 	case snapshot:
 		return snapshotOf(a).sent
+	case exclusive:
+		if a.bars == barsAll {
+			return -never
+		}
 	case define: // it has no snapshot, and bars those that have an older one
 		return -never
 	}
@@ -58,12 +62,12 @@ func markOf(a *access) mark {
 	switch {
 	case a.mode == snapshot:
 		m.exact = 0
-	case a.mode == define:
+	case a.isWhole():
 		m.columns = definition
 	case !a.wrote:
 		m.columns = 0
 	}
-	if a.end != nil {
+	if a.end != nil || a.isWhole() {
 		m.begun = uint64(never)
 	}
 	return m
@@ -109,10 +113,10 @@ func (p *Planner) glanceAt(g *glance, a *access, l *list) {
 	if late {
 		g.reached = nil
 	}
-	g.all = a.mode == define || a.mode != snapshot && locks
+	g.all = a.isWhole() || a.mode != snapshot && locks
 	g.settled, g.until = nil, p.until(a, locks)
 	switch {
-	case p.live || late || a.end != nil:
+	case p.live || late || a.end != nil || a.isWhole():
 	case a.mode != snapshot && !locks:
 		g.settled = p.hid.of(a.last())
 	case a.mode == snapshot && locks && !p.options.Doubts:
@@ -126,7 +130,7 @@ func (p *Planner) glanceAt(g *glance, a *access, l *list) {
 func (p *Planner) until(a *access, locks bool) int64 {
 	last := a.last()
 	switch {
-	case p.live || p.looks || a.mode == define || last == nil:
+	case p.live || p.looks || a.isWhole() || last == nil:
 		return never
 	case a.mode == snapshot:
 		return snapshotOf(a).answered

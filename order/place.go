@@ -116,7 +116,7 @@ func (p *Planner) fence(c *command) uint64 {
 	if p.old == 0 {
 		return 0
 	}
-	return min(p.old, p.endedBefore(c.sent))
+	return min(p.old, p.endedBefore(max(c.sent, c.stood)))
 }
 
 // number gives the steps of a group their numbers, and fences.
@@ -338,7 +338,7 @@ func (p *Planner) tighten(a *access) {
 				g.maybeBy = sooner(g.maybeBy, a.cmd.answered)
 				continue
 			}
-			if a.exact == b.exact && b.isHad() {
+			if a.exact == b.exact && b.isHad() || a.meetsTable(b) {
 				g.seenBy = a.cmd.answered
 				break
 			}

@@ -356,6 +356,9 @@ func (p *Planner) limit() {
 		if p.events-g.begun <= uint64(o.Hold) && p.bytes <= o.HoldBytes && !late {
 			return
 		}
+		if p.awaits(g) {
+			return
+		}
 		p.open.remove(g)
 		g.long = true
 		p.stats.Long++

@@ -22,7 +22,7 @@ func (p *Planner) relate(a *access, old uint64) {
 	p.lists = a.table.near(a, p.lists[:0], old, a.mode != snapshot)
 	var floor floors
 	look := p.glance(a)
-	bare := a.mode != snapshot && a.mode != define && !a.wrote // it does not stand to reads at all
+	bare := a.mode != snapshot && !a.isWhole() && !a.wrote // it does not stand to reads at all
 	for i, l := range p.lists {
 		if bare && l.marks != nil && l.items[l.head].mode == snapshot {
 			continue
@@ -123,7 +123,7 @@ func (p *Planner) meets(a, b *access) (covers bool) {
 		if known && !met && a.mode != define && b.mode != define {
 			return false
 		}
-		covers = p.locked(a, b, met)
+		covers = p.locked(a, b, met || a.meetsTable(b))
 		return covers && a.exact != 0 && a.exact == b.exact && b.mode == exclusive && b.wrote && b.group.over == committed
 	case a.mode == snapshot && b.wrote:
 		if a.columns&b.columns == 0 || disjoint(a.domains, b.domains) {

@@ -44,11 +44,14 @@ const lockWaitsMySQL = "SELECT DISTINCT COALESCE(y.trx_mysql_thread_id, r.PROCES
 	" LEFT JOIN information_schema.INNODB_TRX x ON x.trx_id = w.BLOCKING_ENGINE_TRANSACTION_ID" +
 	" LEFT JOIN performance_schema.threads b ON b.THREAD_ID = w.BLOCKING_THREAD_ID" +
 	// Metadata locks, GET_LOCK's among them. Those that only share stand in nobody's
-	// way, but for one that waits for all to itself and lets none pass.
+	// way, but for one that waits for all to itself, or to write to it alone, and lets
+	// none pass that it would bar.
 	" UNION SELECT r.PROCESSLIST_ID, b.PROCESSLIST_ID FROM performance_schema.metadata_locks p" +
 	" JOIN performance_schema.metadata_locks g ON g.OBJECT_TYPE = p.OBJECT_TYPE AND g.OBJECT_SCHEMA <=> p.OBJECT_SCHEMA" +
 	" AND g.OBJECT_NAME <=> p.OBJECT_NAME AND g.OWNER_THREAD_ID <> p.OWNER_THREAD_ID" +
-	" AND (g.LOCK_STATUS = 'GRANTED' OR g.LOCK_STATUS = 'PENDING' AND g.LOCK_TYPE = 'EXCLUSIVE' AND p.LOCK_TYPE <> 'EXCLUSIVE')" +
+	" AND (g.LOCK_STATUS = 'GRANTED' OR g.LOCK_STATUS = 'PENDING' AND (g.LOCK_TYPE = 'EXCLUSIVE' AND p.LOCK_TYPE <> 'EXCLUSIVE'" +
+	" OR g.LOCK_TYPE = 'SHARED_NO_READ_WRITE' AND p.LOCK_TYPE IN ('SHARED_READ', 'SHARED_WRITE', 'SHARED_READ_ONLY')" +
+	" OR g.LOCK_TYPE = 'SHARED_NO_WRITE' AND p.LOCK_TYPE = 'SHARED_WRITE'))" +
 	" AND (g.LOCK_TYPE IN (" + strongLocks + ") OR p.LOCK_TYPE IN (" + strongLocks + ") OR" +
 	" p.OBJECT_TYPE IN ('GLOBAL', 'COMMIT', 'BACKUP LOCK') AND g.LOCK_TYPE <> p.LOCK_TYPE)" +
 	" JOIN performance_schema.threads r ON r.THREAD_ID = p.OWNER_THREAD_ID" +

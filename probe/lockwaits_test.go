@@ -37,6 +37,9 @@ var contests = []contest{
 		{"c", "INSERT INTO wide SELECT id + 3, 1, pad FROM wide WHERE id = 20"}}, []string{"b<a"}, []string{"a", "b"}},
 	{"a table's definition", "mysql", [][2]string{{"a", "BEGIN"}, {"a", "SELECT * FROM t"}, {"b", "&ALTER TABLE t ADD w INT"}, {"c", "&SELECT * FROM t"}},
 		[]string{"b<a", "c<b"}, []string{"a", "b", "c"}},
+	// Who comes behind a LOCK TABLES that waits stands behind it, though it has nothing yet.
+	{"LOCK TABLES", "mysql", [][2]string{{"a", "BEGIN"}, {"a", "SELECT * FROM t"}, {"b", "&LOCK TABLES t WRITE"}, {"c", "&SELECT * FROM t"}},
+		[]string{"b<a", "c<b"}, []string{"a", "b", "c"}},
 	{"a named lock", "mysql", [][2]string{{"a", "DO GET_LOCK('x', 1)"}, {"b", "&DO GET_LOCK('x', 1)"}}, []string{"b<a"}, nil},
 }
 
@@ -108,8 +111,10 @@ func (c *contest) run(t *testing.T, s *mysqltest.Server, asked *Server) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		if _, err := conns[name].ExecContext(ctx, "ROLLBACK"); err != nil {
-			t.Error(err)
+		for _, text := range []string{"ROLLBACK", "UNLOCK TABLES"} {
+			if _, err := conns[name].ExecContext(ctx, text); err != nil {
+				t.Error(err)
+			}
 		}
 	}
 	if c.free == nil {
