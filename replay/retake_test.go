@@ -168,7 +168,7 @@ func TestRetake(t *testing.T) {
 		// Each took a row before the other: no order of the two reads does that again.
 		{"by turns", func(l *lineup) []session.Event {
 			return merge(takes(l, 1, 1, 90*ms, 1, 4), takes(l, 2, 50*ms, 0, 2, 3))
-		}, "", ""},
+		}, "", "1:1,4 2:2,3"},
 		// A row that somebody else took long after came too early.
 		{"of nobody", func(l *lineup) []session.Event {
 			l.wait("2.2", "1.4", order.Proven)
