@@ -106,7 +106,11 @@ func (a *access) names(b *access) bool {
 	for i := range a.domains {
 		d := &a.domains[i]
 		e := b.find(d.column)
-		if e == nil || !e.single() || !d.single() || d.kind != e.kind || d.lo != e.lo {
+		switch {
+		case e == nil || !e.single() || d.kind != e.kind:
+			return false
+		case d.single() && d.lo == e.lo:
+		case d.single() || !d.surely(e) || !isWhole(a.table.schema.Columns[d.column].Type):
 			return false
 		}
 	}
@@ -282,18 +286,23 @@ func (a *access) learnChanged(s *sqltext.Shape, r *session.Result) {
 }
 
 // namesAll tells whether a statement's conditions are single values of columns, and
-// nothing else.
+// ranges with two ends, and nothing else: so many values it has.
 func (a *access) namesAll(s *sqltext.Shape) bool {
-	n := len(s.Columns)
-	if n == 0 || len(a.domains) != n || s.Funcs != 0 || len(a.cmd.what.literals)+len(a.cmd.what.params) != n {
+	if len(s.Columns) == 0 || len(a.domains) != len(s.Columns) || s.Funcs != 0 {
 		return false
 	}
+	n := 0
 	for i := range a.domains {
-		if !a.domains[i].single() {
+		switch d := &a.domains[i]; {
+		case d.single():
+			n++
+		case d.kind == number && d.set == nil && d.lo != anywhere.lo && d.hi != anywhere.hi:
+			n += 2
+		default:
 			return false
 		}
 	}
-	return true
+	return len(a.cmd.what.literals)+len(a.cmd.what.params) == n
 }
 
 // tellParent takes note of whether a new row's parent was there.

@@ -131,7 +131,8 @@ func (u *runner) repeat() (ok bool, err error) {
 		if a.Skip != session.NotSkipped || a.Reply == nil {
 			continue // as it was before: the target has not changed its mind
 		}
-		if e.ruled.tookOthers(&a) {
+		if keys, differs := e.ruled.tookOthers(&a); differs {
+			u.tx.others = keys
 			e.sent, e.ruled.freed = false, true
 			e.ruled.locked = e.ruled.item.step.Took.Lock != "" // else the statements behind it lock its rows
 			return false, nil

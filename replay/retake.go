@@ -53,6 +53,11 @@ func (t *takers) add(i *item) {
 	if !ok || i.step == nil || i.step.Took == nil {
 		return
 	}
+	t.put(i.step.Took, taker{i.step, c.End})
+}
+
+// put takes note of who takes rows.
+func (t *takers) put(rows *order.Took, by taker) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.byRow == nil {
@@ -61,9 +66,9 @@ func (t *takers) add(i *item) {
 	if t.size > max(t.least, fewTakers) {
 		t.sweep()
 	}
-	for _, k := range i.step.Took.Keys {
-		id := rowID{i.step.Took.Table, k}
-		t.byRow[id] = append(t.byRow[id], taker{i.step, c.End})
+	for _, k := range rows.Keys {
+		id := rowID{rows.Table, k}
+		t.byRow[id] = append(t.byRow[id], by)
 		t.size++
 	}
 }
@@ -117,14 +122,13 @@ func (r *ruled) otherRows(a *Answer) (list []uint64, differs bool) {
 	return list, len(list) > 0 || len(res.Keyed) != len(took.Keys)
 }
 
-// tookOthers tells whether a read that passes over locked rows took others than it
-// did when it was recorded.
-func (r *ruled) tookOthers(a *Answer) bool {
+// tookOthers is otherRows of a read that passes over locked rows; another one took
+// none.
+func (r *ruled) tookOthers(a *Answer) (keys []uint64, differs bool) {
 	if r.item.step == nil || r.item.step.Took == nil {
-		return false
+		return nil, false
 	}
-	_, differs := r.otherRows(a)
-	return differs
+	return r.otherRows(a)
 }
 
 // retake does a read again, after all of its transaction before it, that took
@@ -150,14 +154,17 @@ func (u *runner) retake(r *ruled, a Answer) (Answer, error) {
 		give := try > maxRetakes || u.tx.redone >= MaxRedo || u.hold.cuts >= maxCuts || len(waits) == 0 ||
 			u.r.scheduler.takers.vain.Load() > maxVain
 		if give {
-			u.r.scheduler.takers.vain.Add(1)
-			r.dropped++ // it stands where the order can't have it
-			return u.letGo(r, a)
+			return u.giveUp(r, a, waits)
 		}
 		if ok, err := u.stepBack(r, waits); err != nil || !ok {
 			u.r.stats.NotRedone.Add(1)
 			u.cutOff(r)
 			return a, err
+		}
+		over := func(w order.Wait) bool { return w.On.Finished() }
+		if u.hold.cuts >= maxCuts && u.tx.open && !slices.ContainsFunc(waits, over) { // it would take the same again
+			u.owes(r, waits)
+			return u.lockRows(r, a, true, nil)
 		}
 		b, err := u.do(r, nil)
 		if err == nil && r.refused(&b) {
@@ -170,14 +177,37 @@ func (u *runner) retake(r *ruled, a Answer) (Answer, error) {
 	}
 }
 
+// giveUp has a read be undone for good that does not take the rows that it did.
+func (u *runner) giveUp(r *ruled, a Answer, waits []order.Wait) (Answer, error) {
+	u.owes(r, waits)
+	return u.letGo(r, a)
+}
+
+// owes takes note that a read is undone for good. It may be had yet when others, that
+// took its rows, have theirs.
+func (u *runner) owes(r *ruled, waits []order.Wait) {
+	r.dropped++ // it stands where the order can't have it
+	if len(waits) > 0 && u.tx.open {
+		u.tx.second = &second{len(u.tx.list), waits}
+		return
+	}
+	u.r.scheduler.takers.vain.Add(1)
+}
+
 // letGo undoes a read that took other rows for good. The rows that it was to take
 // are locked by their keys, as far as they are known.
 func (u *runner) letGo(r *ruled, a Answer) (Answer, error) {
 	if !u.tx.open {
 		return a, nil // it has no locks any more
 	}
-	r.freed = true
 	ok, err := u.stepBack(r, nil)
+	return u.lockRows(r, a, ok, err)
+}
+
+// lockRows locks the rows of a read that was undone for good, once its transaction was
+// done again up to it. ok and err say how that ended.
+func (u *runner) lockRows(r *ruled, a Answer, ok bool, err error) (Answer, error) {
+	r.freed = true
 	for ok && err == nil && r.item.step.Took.Lock != "" {
 		if r.locked, err = u.relock(r); r.locked || err != nil {
 			break

@@ -153,7 +153,7 @@ func TestRetake(t *testing.T) {
 	for _, c := range []struct {
 		why  string
 		play func(l *lineup) []session.Event
-		want string
+		want string // or the one, or the other, |
 		took string // the rows of the runs' answers, by session
 	}{
 		{"as recorded", func(l *lineup) []session.Event {
@@ -168,7 +168,7 @@ func TestRetake(t *testing.T) {
 		// Each took a row before the other: no order of the two reads does that again.
 		{"by turns", func(l *lineup) []session.Event {
 			return merge(takes(l, 1, 1, 90*ms, 1, 4), takes(l, 2, 50*ms, 0, 2, 3))
-		}, "", ""},
+		}, "", "1:1,4 2:2,3"},
 		// A row that somebody else took long after came too early.
 		{"of nobody", func(l *lineup) []session.Event {
 			l.wait("2.2", "1.4", order.Proven)
@@ -189,7 +189,9 @@ func TestRetake(t *testing.T) {
 			events := merge(takes(l, 1, 1, 0, 2, 3), takes(l, 2, 50*ms, 0, 1, 4), talk(3, 100*ms, ms, "add 5", "add 6"))
 			l.step(1, 2).Took.Lock = "update 2,3"
 			return events
-		}, "1.1 1.2 1.rollback 1.1 1.update 2,3 2.1 3.1 3.2 1.3 1.4 2.2 2.3 2.4", "1:1,2 2:1,4"},
+		}, "1.1 1.2 1.rollback 1.1 1.update 2,3 2.1 3.1 3.2 1.3 1.4 2.2 2.3 2.4|" +
+			"1.1 1.2 1.rollback 1.1 1.update 2,3 2.1 3.1 3.2 1.3 2.2 2.3 2.4 1.4|1.1 1.2 1.rollback 1.1 1.update 2,3 2.1 3.1 3.2 1.3 2.2 1.4 2.3 2.4|" +
+			"1.1 1.2 1.rollback 1.1 1.update 2,3 2.1 3.1 3.2 1.3 2.2 2.3 1.4 2.4", "1:1,2 2:1,4"},
 		// The command behind it, which locks the rows, has to wait: who comes after the
 		// read waits with it.
 		{"rows not locked yet", func(l *lineup) []session.Event {
@@ -214,7 +216,7 @@ func TestRetake(t *testing.T) {
 			events := c.play(l)
 			f := &fake{do: k.do}
 			sink, stats, err := playOrdered(t, f, l, Options{Pace: Pace{Speed: 1}}, events)
-			if got := sentBy(f.log); err != nil || c.want != "" && got != c.want {
+			if got := sentBy(f.log); err != nil || c.want != "" && !slices.Contains(strings.Split(c.want, "|"), got) {
 				t.Errorf("%s: %s\nwant %s; %v", c.why, got, c.want, err)
 			}
 			if got := sink.tookBy(); c.took != "" && got != c.took {

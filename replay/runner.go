@@ -293,7 +293,11 @@ func (u *runner) issue(r *ruled) (carried bool) {
 		u.skip(r, u.unreachable())
 		return false
 	}
-	if u.doAgain(); u.memory.cut != session.NotSkipped && u.barred(r) {
+	if u.doAgain(); !u.hadYet(r) {
+		u.skip(r, u.unreachable())
+		return false
+	}
+	if u.memory.cut != session.NotSkipped && u.barred(r) {
 		u.skipRuled(r)
 		return false
 	}

@@ -29,6 +29,10 @@ type transaction struct {
 	fixed  bool
 	undone bool // at the target; it is to be done again
 	redone uint32
+	// second is of a read among list, others are the keys of the rows that such a one took
+	// of others when it was done again.
+	second *second
+	others []uint64
 	list   []entry
 	size   int64
 }

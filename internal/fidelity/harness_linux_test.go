@@ -60,6 +60,7 @@ func options(w Workload, kind mysqltest.Kind) []mysqltest.Option {
 func newPair(t testing.TB, w Workload, kind mysqltest.Kind) *pair {
 	p := &pair{t: t, w: w, source: mysqltest.Start(t, kind, options(w, kind)...), target: mysqltest.Start(t, kind, options(w, kind)...)}
 	p.prepare()
+	p.analyze()
 	if kind == mysqltest.MySQL97 {
 		p.source.Exec(t, "RESET BINARY LOGS AND GTIDS") // the load's, which no replay needs
 	}
@@ -120,6 +121,17 @@ func (p *pair) prepare() {
 	cmd := p.sysbench(1).Command(p.t, p.source, "prepare")
 	cmd.Dir = Folder
 	mysqltest.Output(p.t, cmd)
+}
+
+// analyze has the optimizer know the tables. Loaded and at once stopped, a server may take
+// them for empty: then it reads, and locks, whole tables where there is an index, until
+// at some moment a thread in the background counts the rows, at another one on the source
+// than on the target.
+func (p *pair) analyze() {
+	p.t.Helper()
+	for _, row := range p.source.Rows(p.t, "SELECT table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE' AND table_schema = ?", mysqltest.Schema) {
+		p.source.Exec(p.t, "ANALYZE NO_WRITE_TO_BINLOG TABLE `"+mysqltest.Schema+"`.`"+row[0]+"`")
+	}
 }
 
 // load is the command that runs the workload on the source.
