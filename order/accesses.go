@@ -168,6 +168,8 @@ func (p *Planner) tableAccess(m *member, c *command, s *sqltext.Shape, bt *bound
 		p.learnAssigned(c, bt, a)
 		p.learnGone(a, s, r)
 		p.follow(a, kindOf(s))
+	} else if writes {
+		p.keptBy(a)
 	}
 }
 

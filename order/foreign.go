@@ -97,6 +97,21 @@ func (p *Planner) follow(a *access, kindOf writeKind) {
 	}
 }
 
+// keptBy adds what a command that was to delete a row, or to change its key, found of
+// the child that kept it from that: it has locked the child.
+func (p *Planner) keptBy(a *access) {
+	e := a.cmd.err()
+	if e == nil || e.Code != errHasChild && e.Code != errHasChildOld {
+		return
+	}
+	for i := range a.table.children {
+		f := &a.table.children[i]
+		if e.Code == errHasChildOld || strings.Contains(e.Message, "`"+f.name+"`") {
+			p.also(a, f.other, share, false, carry(a, f.ours, f.theirs)).ofParent = true
+		}
+	}
+}
+
 // writeKind tells how rows are changed.
 type writeKind uint8
 

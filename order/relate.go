@@ -245,6 +245,9 @@ func (p *Planner) first(a, b *access, met bool) (first bool, sure Confidence) {
 	if met || defines { // else it may be that they did not meet
 		first = p.likelier(a, b, first)
 	}
+	if first { // what it found had been committed
+		b.group.notAfter(aBy, 0)
+	}
 	a.group.look()
 	b.group.look()
 	return first, Guessed

@@ -331,12 +331,23 @@ func (a *access) tellEntry(entry *access, u *unique, k writeKind) {
 
 // isApart tells whether two accesses that may be of one row meet elsewhere: a new row
 // and what was done to its parent at the parent; two new rows whose primary keys the
-// server makes up at their other unique keys, if one did not come and has no known key.
+// server makes up at their other unique keys, if one did not come and has no known key;
+// a row that did not come since its parent was missing at that parent and these keys.
 func (a *access) isApart(b *access) bool {
-	if a.ofParent && b.inserts || b.ofParent && a.inserts {
+	if a.ofParent && b.inserts || b.ofParent && a.inserts || a.isOrphan() || b.isOrphan() {
 		return true
 	}
 	return a.inserts && b.inserts && a.made && b.made && (a.exact == 0 || b.exact == 0) && a.table.schema != nil && slices.Equal(a.table.primary, []uint8{uint8(a.table.auto)})
+}
+
+// isOrphan tells whether an access was to bring a row, with an id that the server makes
+// up, and its parent was missing: nobody else can have met it.
+func (a *access) isOrphan() bool {
+	if !a.inserts || !a.made || a.exact != 0 || a.table.schema == nil || !slices.Equal(a.table.primary, []uint8{uint8(a.table.auto)}) {
+		return false
+	}
+	e := a.cmd.err()
+	return e != nil && (e.Code == errNoParent || e.Code == errNoParentOld)
 }
 
 // wasKept tells whether an access was to delete a row, and found a child of the sort

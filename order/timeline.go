@@ -67,13 +67,19 @@ func (g *group) to() int64 {
 // notAfter has the group's point lie before a time, and that of the snapshots that
 // did not see it.
 func (g *group) notAfter(at int64, steps int) {
-	if g.isFixed() || at == never || g.likelyBy != 0 && g.likelyBy <= at || steps > maxSteps {
+	if g.isFixed() || at == never || g.isLikelyBy(at) || steps > maxSteps {
 		return
 	}
 	g.likelyBy = at
 	for _, r := range g.missedBy {
 		r.notAfter(at, steps+1)
 	}
+}
+
+// isLikelyBy tells whether there is a guess that the group's point lies before a time.
+// One that is too early, since then the group goes on, is of no use.
+func (g *group) isLikelyBy(at int64) bool {
+	return g.likelyBy != 0 && g.likelyBy <= at && (g.last == nil || g.likelyBy > max(g.earliest(), g.likelyAfter))
 }
 
 // notBefore has the group's point lie behind a time, and that of the snapshots that

@@ -105,10 +105,12 @@ func (u *runner) await(r *ruled) bool {
 func (u *runner) sleep() (more, ok bool) {
 	s, h := u.r.scheduler, &u.hold
 	s.mu.Lock()
-	if h.yield {
-		h.yield, h.holds, h.yields = false, false, false
+	if h.yield { // until it is undone it stays known that it will be
 		s.mu.Unlock()
 		u.giveWay()
+		s.mu.Lock()
+		h.yield, h.holds, h.yields = false, false, false
+		s.mu.Unlock()
 		return true, true
 	}
 	w, fence := s.next(u)

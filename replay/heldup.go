@@ -38,6 +38,8 @@ type asking struct {
 	unsure bool
 	// untold are those of which the target tells only that they wait, since not long.
 	untold []*runner
+	// useful: something was done about what the latest answer told.
+	useful bool
 }
 
 // mayBeHeld tells whether to ask the target who waits for whose locks: a command
@@ -83,8 +85,8 @@ func (s *scheduler) askBlockers(ctx context.Context) {
 	took := time.Since(began)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	held := s.r.stats.HeldUp.Load()
-	defer func() { s.asked(took, s.r.stats.HeldUp.Load() > held) }()
+	s.asking.useful = false
+	defer func() { s.asked(took, s.asking.useful) }()
 	if err != nil {
 		return // what is held up is found by the time that it takes
 	}
@@ -184,10 +186,12 @@ func (s *scheduler) holder(circle []*runner) (u, lock *runner) {
 // again after that may be on its way through a whole table: then all that wait for
 // it are undone, so that it does not meet them one by one. Where nothing can be
 // undone, and all is proven, the one that waits here goes first after a time: else
-// both would stand until the target gives up, again and again. The scheduler is
-// locked.
+// both would stand until the target gives up, again and again. Until then nothing is
+// done, so the next question comes late enough for its answer to be new: an earlier
+// one may name a session that has no lock any more. The scheduler is locked.
 func (s *scheduler) loosen(circle []*runner, u, lock *runner) {
 	s.r.stats.HeldUp.Add(1)
+	s.asking.useful = true
 	switch n := lock.at.n.Load(); {
 	case u.hold.yields:
 		s.undo(u)
@@ -201,6 +205,8 @@ func (s *scheduler) loosen(circle []*runner, u, lock *runner) {
 	case !s.asking.unsure && s.isStuck(lock, patience):
 		s.part(u, circle[(slices.Index(circle, u)+1)%len(circle)])
 		u.hold.open = true
+	default:
+		s.asking.useful = false
 	}
 	// Nothing more is to be done about this lock now.
 	list := s.asking.locks[lock]

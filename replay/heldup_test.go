@@ -176,3 +176,33 @@ func TestBlockersFixed(t *testing.T) {
 		}
 	})
 }
+
+// TestBlockersStale: a target may go on to name who had a lock before, to whoever asks
+// again soon. Where nothing can be done about an answer, the next question comes late
+// enough for a new one; no proven wait is given up for an old one.
+func TestBlockersStale(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		// 1 has the lock; 3, which has none, is told to have it.
+		l := newLineup().trans(1, 1, 4).wait("1.3", "2.3", order.Proven).wait("2.2", "1.2", order.Guessed).wait("3.1", "2.3", order.Proven)
+		k := newLocks()
+		begin, asked := time.Now(), time.Time{}
+		o := Options{AskEvery: AskSoon, Pace: Pace{Speed: 1}, Blockers: func(ctx context.Context) ([][2]uint64, error) {
+			pairs, err := k.blockers(ctx)
+			if asked.IsZero() || time.Since(asked) < 100*time.Millisecond {
+				for i := range pairs {
+					pairs[i][1] = liveID + 3
+				}
+			}
+			asked = time.Now()
+			return pairs, err
+		}}
+		_, stats, err := playOrdered(t, &fake{do: k.do}, l, o, merge(talk(1, 1, ms, "begin", "update a", "update b", "commit"),
+			talk(2, 20*ms, ms, "begin", "update a", "commit"), talk(3, 1, ms, "select 1")))
+		if d := time.Since(begin); err != nil || k.broken > 0 || d > DefaultStall/2 {
+			t.Errorf("%v, %d timeouts, after %v", err, k.broken, d)
+		}
+		if stats.Dropped[order.Proven].Load() != 0 || stats.Undone.Load() != 1 {
+			t.Errorf("%d dropped, %d undone", stats.Dropped[order.Proven].Load(), stats.Undone.Load())
+		}
+	})
+}

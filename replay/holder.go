@@ -19,6 +19,7 @@ func (s *scheduler) guessHolders() {
 	for _, v := range s.asking.untold {
 		for _, u := range s.nearest(v, list) {
 			s.r.stats.HeldUp.Add(1)
+			s.asking.useful = true
 			s.undo(u)
 		}
 	}
