@@ -93,6 +93,7 @@ func (p plan) missing(have []Result, c Cell) (modes []Mode) {
 // TestFidelity is "make fidelity".
 func TestFidelity(t *testing.T) {
 	p := readPlan(t)
+	stopWithSignals(t)
 	for _, w := range Workloads {
 		for _, kind := range []mysqltest.Kind{mysqltest.MySQL97, mysqltest.MariaDB} {
 			if kind == mysqltest.MariaDB && !w.OnMariaDB() {
@@ -174,6 +175,7 @@ func (p *pair) recordWhole(cell Cell, arguments ...string) (r recording) {
 // keep adds a cell's result to the file.
 func (p *pair) keep(plan plan, cell Cell, r recording, res Result) {
 	p.t.Helper()
+	whileRunning()
 	res.Cell = cell
 	res.Recording = r.known
 	res.Tool = toolVersion(p.t)
