@@ -31,7 +31,7 @@ type plan struct {
 }
 
 // quickCells are those of a quick run: every workload on every server, refined on
-// the server that is reset sooner. They take some 5 minutes on two cores.
+// the server that is reset sooner. They take less than 10 minutes on two busy cores.
 const quickCells = `/(none|row)$|/mariadb/16/row\+refine$`
 
 func readPlan(t *testing.T) plan {
