@@ -19,7 +19,7 @@ func (p *Planner) accesses(m *member, c *command, failed *session.Error) {
 		r := c.result(i, failed)
 		if b.any {
 			p.statementAccesses(m, c, s, b, r, failed)
-			c.still = c.still || s.Class == sqltext.Read && len(c.what.shapes) == 1 && len(m.temp) == 0
+			c.still = len(b.tables) > 0 && !b.tables[0].table.changed && s.Class == sqltext.Read && len(c.what.shapes) == 1 && len(m.temp) == 0
 		} else if s.Verb == sqltext.Begin && s.Snapshot {
 			m.open.snap = c
 		}
