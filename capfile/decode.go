@@ -432,7 +432,9 @@ func (d *decoder) commandRest(c *session.Command, h *commandHead) {
 		c.Due = d.timeBy(c.At)
 	}
 	if flags&cmdOrder != 0 {
-		c.Order = d.order()
+		if c.Order = d.order(); c.Order != nil {
+			c.Order.Still = flags&cmdStill != 0
+		}
 	}
 }
 

@@ -442,6 +442,9 @@ func commandHeadOf(c *session.Command) (h commandHead, sqlAt int) {
 	}
 	if c.Order != nil {
 		h.flags |= cmdOrder
+		if c.Order.Still {
+			h.flags |= cmdStill
+		}
 	}
 	return h, sqlAt
 }

@@ -139,7 +139,7 @@ func genCommand(t *rapid.T) session.Event {
 }
 
 func genOrder(t *rapid.T) *session.Order {
-	o := &session.Order{Waited: rapid.Int64Range(0, 1<<62).Draw(t, "waited"), Dropped: genU32.Draw(t, "dropped"), Redone: genU32.Draw(t, "redone")}
+	o := &session.Order{Waited: rapid.Int64Range(0, 1<<62).Draw(t, "waited"), Dropped: genU32.Draw(t, "dropped"), Redone: genU32.Draw(t, "redone"), Still: genBool.Draw(t, "still")}
 	for range rapid.IntRange(0, session.MaxGuesses).Draw(t, "guesses") {
 		o.Guesses = append(o.Guesses, session.Guess{Session: genU64.Draw(t, "session"), Seq: genU64.Draw(t, "seq"), Seen: genBool.Draw(t, "seen"),
 			Defines: genBool.Draw(t, "defines"), Rests: genBool.Draw(t, "rests")})

@@ -62,6 +62,7 @@ const (
 	cmdDue                     // has a Due
 	cmdSkipped                 // the head has a Skipped
 	cmdOrder                   // has an Order
+	cmdStill                   // whose Still is set
 )
 
 // The flags of a result head; the lowest three bits are a digest mode.

@@ -20,6 +20,7 @@ func (p *Planner) accesses(m *member, c *command, failed *session.Error) {
 		r := c.result(i, failed)
 		if b.any {
 			p.statementAccesses(m, c, s, b, r, failed)
+			c.still = len(b.tables) > 0 && !b.tables[0].table.changed && s.Class == sqltext.Read && len(c.what.shapes) == 1 && len(m.temp) == 0
 		} else if s.Verb == sqltext.Begin && s.Snapshot {
 			m.open.snap = c
 		}
@@ -217,6 +218,7 @@ func (p *Planner) keep(a *access) {
 	}
 	a.group.accesses = append(a.group.accesses, a)
 	a.group.wrote = a.group.wrote || a.wrote
+	a.table.changed = a.table.changed || a.wrote || a.mode == define
 	a.table.key(a)
 	if a.mode != snapshot && a.cmd.answered != never {
 		p.tighten(a)

@@ -35,6 +35,8 @@ type command struct {
 	barrier, finished bool
 	// snaps: it takes a snapshot.
 	snaps bool
+	// still: it is one statement that reads, and its first table was not changed yet.
+	still bool
 	// noted: what it does to rows is.
 	noted bool
 	// Of a Live. holds: it waits for its reply. late: not any more, although that was

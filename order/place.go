@@ -182,6 +182,7 @@ func (p *Planner) finishStep(c *command) {
 	}
 	m.room.reuse(c.waits)
 	c.waits, c.finished = nil, true
+	s.Still = c.still && p.isStill(c)
 	if c.rests != nil {
 		s.Rests = c.rests.writes[:]
 		p.doubtRests(c)

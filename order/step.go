@@ -131,6 +131,9 @@ type Step struct {
 	// Begins and Ends: it is the first, or the last, command of a transaction that
 	// the recording has whole. Inside: it stands in one, between them.
 	Begins, Inside, Ends bool
+	// Still: it reads tables that the schema has and that no command seen so far has
+	// changed. Another order changes nothing for it. (Of a Planner.)
+	Still bool
 
 	// later are guesses of a Live that were made after it was handed on.
 	later atomic.Pointer[[]session.Guess]

@@ -58,6 +58,8 @@ type table struct {
 	// done at the time defined.
 	latest, defined int64
 	unsure          unsure
+	// changed: a command has changed its rows, or its definition.
+	changed bool
 	// kept are the accesses of groups that are not held to their end.
 	kept []*access
 }

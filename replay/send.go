@@ -113,11 +113,13 @@ func (r *ruled) order() *session.Order {
 	if len(guesses) == 0 {
 		guesses = step.Rests
 	}
-	if r.waited == 0 && r.dropped == 0 && r.redone == 0 && len(guesses) == 0 {
+	// Outside of transactions nobody asks: no guess is about such a read.
+	still := step.Still && (step.Begins || step.Inside || step.Ends || r.redone > 0)
+	if r.waited == 0 && r.dropped == 0 && r.redone == 0 && len(guesses) == 0 && !still {
 		return nil
 	}
 	return &session.Order{Waited: r.waited, Guesses: guesses[:min(len(guesses), session.MaxGuesses)],
-		Dropped: r.dropped, Redone: r.redone}
+		Dropped: r.dropped, Redone: r.redone, Still: still}
 }
 
 // sent writes a command that was sent, and its reply.

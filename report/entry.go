@@ -53,6 +53,7 @@ type entry struct {
 	// rests are those about the writes of what it finds.
 	guesses, rests  []session.Guess
 	dropped, redone uint32
+	still           bool
 
 	sides [2]half
 }
@@ -139,7 +140,7 @@ func (e *entry) about() compare.Statement {
 		s = e.class.about
 	}
 	s.AfterLoss = e.lossy || e.sides[0].lossy || e.sides[1].lossy
-	s.Guessed = e.guessed() || e.join.wrote.guessed || len(e.rests) > 0
+	s.Guessed = !e.still && (e.guessed() || e.join.wrote.guessed || len(e.rests) > 0)
 	s.GuessedDDL = slices.ContainsFunc(e.guesses, func(g session.Guess) bool { return g.Defines })
 	return s
 }

@@ -146,6 +146,7 @@ func (s *script) command(line string) {
 // nothing.
 func (s *script) order(f fields) *session.Order {
 	o := session.Order{Dropped: uint32(s.number(f.get("dropped"))), Redone: uint32(s.number(f.get("redone")))}
+	o.Still = f.has("still")
 	if waited := f.get("waited"); waited != "" {
 		o.Waited = int64(s.duration(waited))
 	}
@@ -156,7 +157,7 @@ func (s *script) order(f fields) *session.Order {
 		id, seq, _ := strings.Cut(g, ".")
 		o.Guesses = append(o.Guesses, session.Guess{Session: s.number(id), Seq: s.number(seq), Seen: !not, Defines: defines, Rests: rests})
 	}
-	if o.Waited == 0 && o.Dropped+o.Redone == 0 && o.Guesses == nil {
+	if o.Waited == 0 && o.Dropped+o.Redone == 0 && o.Guesses == nil && !o.Still {
 		return nil
 	}
 	return &o
@@ -222,7 +223,7 @@ type fields struct {
 // flagsAndKeys are the words that fields takes out of a text.
 var flagsAndKeys = map[string]bool{"of": true, "copy": true, "user": true, "schema": true, "version": true, "joined": true,
 	"encrypted": true, "refused": true, "lost": true, "took": true, "first": true, "late": true, "masked": true, "cut": true,
-	"together": true, "told": true, "waited": true, "dropped": true, "redone": true, "guess": true}
+	"together": true, "told": true, "waited": true, "dropped": true, "redone": true, "guess": true, "still": true}
 
 func (s *script) fields(words []string) fields {
 	f := fields{values: map[string]string{}}

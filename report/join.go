@@ -135,6 +135,7 @@ func (b *Builder) command(e *entry, side int, c *session.Command) {
 	if c.Order != nil {
 		e.dropped += c.Order.Dropped
 		e.redone += c.Order.Redone
+		e.still = e.still || c.Order.Still
 		e.guess(c.Order.Guesses[:min(len(c.Order.Guesses), session.MaxGuesses)])
 	}
 	other := 1 - side

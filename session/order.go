@@ -17,6 +17,9 @@ type Order struct {
 	// Redone counts how often its transaction was rolled back on the target and
 	// begun anew before this outcome.
 	Redone uint32
+	// Still: it reads tables that no other command of the recording had changed by
+	// then. Whatever came of the order, its answer rests on none of that.
+	Still bool
 }
 
 // Guess is an unproven place next to the recorded command Seq of Session: the

@@ -38,7 +38,7 @@ func script(t *testing.T, command, input string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		return fmt.Sprintf("%vall found, and nothing else: %v\n", p, p.OK()), nil
+		return fmt.Sprintf("%vall found, and nothing else: %v; where order may be open: %v\n", p, p.OK(false), p.OK(true)), nil
 	case "results":
 		return shown(throughFile(t, input))
 	case "render":

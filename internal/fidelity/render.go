@@ -77,28 +77,37 @@ func renderPlanted(b *strings.Builder, results []Result) {
 	if len(mine) == 0 {
 		return
 	}
-	b.WriteString("### Planted differences\n\n| workload | server | sessions | compared calls | nothing planted: diverging calls")
+	b.WriteString("### Planted differences\n\n| workload | server | sessions | compared calls | nothing planted: real | nothing planted: order")
 	for _, p := range Plants {
 		b.WriteString(" | " + p.Name)
 	}
-	b.WriteString(" | reported, but not planted | other rows differ |\n|---|---|---|---|---|" + strings.Repeat("---|", len(Plants)) + "---|---|\n")
+	b.WriteString(" | not planted, but real | not planted: order | other rows differ |\n" + strings.Repeat("|---", len(Plants)+9) + "|\n")
 	for _, r := range mine {
-		cells := []string{r.Workload, r.Server, strconv.Itoa(r.Sessions), thousands(r.Replay.Compared), withoutPlants(r, results)}
-		b.WriteString("| " + strings.Join(append(cells, found(r)...), " | ") + " |\n")
+		cells := []string{r.Workload, r.Server, strconv.Itoa(r.Sessions), thousands(r.Replay.Compared)}
+		cells = slices.Concat(cells, withoutPlants(r, results), found(r))
+		b.WriteString("| " + strings.Join(cells, " | ") + " |\n")
 	}
 	b.WriteString("\n")
 }
 
-// withoutPlants says how many calls diverged on the target without the Plants.
-func withoutPlants(r Result, results []Result) string {
+// withoutPlants says how many calls diverged on the target without the Plants, as
+// apart does.
+func withoutPlants(r Result, results []Result) []string {
 	for _, o := range results {
 		same := o.Cell
 		same.Planted, same.Mode = r.Planted, r.Mode
 		if same == r.Cell && o.Planted == PlantedNone && o.Recording.ID == r.Recording.ID {
-			return thousands(o.Replay.Diverging)
+			return apart(o.Replay.Diverging+o.Replay.NotSent, o.Replay.unexcused()+o.Replay.NotSent)
 		}
 	}
-	return ""
+	return []string{"", ""}
+}
+
+// apart are calls that differ, in two cells: those of them that nothing excuses,
+// and the others.
+func apart(all, real uint64) []string {
+	real = min(real, all)
+	return []string{thousands(real), thousands(all - real)}
 }
 
 // found are the cells of what was planted.
@@ -117,7 +126,8 @@ func found(r Result) (cells []string) {
 		}
 		cells = append(cells, strings.ReplaceAll(text, "|", `\|`))
 	}
-	return append(cells, thousands(r.Found.Other), thousands(uint64(r.Rows.Sum()-min(r.Rows.Tables[plantedTable], plantedRows))))
+	cells = append(cells, apart(r.Found.Other, r.Found.Real)...)
+	return append(cells, thousands(uint64(r.Rows.Sum()-min(r.Rows.Tables[plantedTable], plantedRows))))
 }
 
 // byPlace sorts by server, sessions and mode.

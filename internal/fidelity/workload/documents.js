@@ -133,6 +133,7 @@ class Client {
     await this.session.startTransaction();
     await this.docs.find('_id = :id').bind('id', this.some()).execute();
     await this.count(this.some());
+    if (this.percent(10)) await this.notice();
     await this.count(this.some());
     await this.note();
     if (this.percent(10)) {

@@ -70,6 +70,7 @@ local function visit()
    con:query("BEGIN")
    rows("SELECT kids, v FROM parent WHERE id = %s FOR UPDATE", id)
    local kids = column("SELECT id FROM child WHERE parent_id = %s ORDER BY id", id)
+   notice(con, 10)
    if #kids > 0 then query("UPDATE child SET n = (n * 31 + %d) %% 10007 WHERE id = %s", rand(1, 99), kids[rand(1, #kids)]) end
    query("UPDATE parent SET v = (v * 31 + %d) %% %d WHERE id = %s", #kids, MOD, id)
    con:query("COMMIT")

@@ -32,6 +32,7 @@ local function take()
    if #ids > 0 then
       query("UPDATE job SET state = 1, worker = %d, v = (v * 31 + %d) %% %d WHERE id IN (%s)", sysbench.tid, rand(1, 999), MOD, table.concat(ids, ","))
    end
+   notice(con, 8) -- in a transaction that may be done again
    con:query("COMMIT")
 end
 
@@ -55,6 +56,7 @@ local function count_range()
    local from = rand(1, COUNTERS - 10)
    con:query("BEGIN")
    rows("SELECT id, v FROM counter WHERE id BETWEEN %d AND %d ORDER BY id", from, from + 9)
+   notice(con, 8) -- in a snapshot whose place may be guessed
    query("UPDATE counter SET v = (v * 31 + id) %% %d WHERE id BETWEEN %d AND %d", MOD, from, from + rand(1, 9))
    if percent(5) then con:query("ROLLBACK") else con:query("COMMIT") end
 end
