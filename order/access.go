@@ -61,23 +61,45 @@ type access struct {
 	end *command
 	// visit is the scan that saw it last.
 	visit uint64
-	// What is asked of fewer follows.
-
 	// again: its transaction had locked its rows before, with a read that returned
-	// them.
-	again bool
+	// them. moves: rows that it returned were changed later in its transaction.
+	again, moves bool
+	// besides is what is asked of few; nil: nothing.
+	besides *besides
+}
+
+// besides is what few accesses have.
+type besides struct {
 	// entry, of one that is again, is where its rows come to, as far as that is
 	// told.
 	entry []domain
-	// moves: rows that it returned were changed later in its transaction; moved is
-	// where all of them came to at once, as far as that is told.
-	moves bool
+	// moved, of one that moves, is where all of its rows came to at once, as far as
+	// that is told.
 	moved []domain
 	// keyed are hashes of the primary keys of its rows, sorted.
 	keyed []uint64
 	// named are the keys of those of its rows that later accesses of its transaction
 	// name.
 	named []int64
+}
+
+// nothing is of accesses that have nothing besides. It is not written to.
+var nothing besides
+
+// has returns what an access has besides, to read it.
+func (a *access) has() *besides {
+	if a.besides == nil {
+		return &nothing
+	}
+	return a.besides
+}
+
+// gets is has to write to it.
+func (a *access) gets() *besides {
+	if a.besides == nil {
+		a.besides = &besides{}
+	}
+	return a.besides
 }
 
 // allColumns is every column.

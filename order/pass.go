@@ -10,9 +10,10 @@ import "math/bits"
 // mark is what is known of an access without a look at it. It fills a line of a
 // processor's cache.
 type mark struct {
-	// span is where its rows are in the last column of a lens.
+	// span is where its rows are in the last column of a lens (near).
 	span
-	// from is from when on it changes nothing for what was done before (glance.until).
+	// from is from when on it changes nothing for what was done before (near,
+	// glance.until).
 	from int64
 	// session and begun name its group; begun is never where what it holds does not
 	// end with its group.
@@ -39,22 +40,35 @@ func fromOf(a *access) int64 {
 	return a.cmd.sent
 }
 
+// far bounds what marks have of times and values, so that the difference of two is
+// a number, too.
+const far = int64(1) << 62
+
+// near returns a number, or the nearest one within the bounds. Numbers keep their
+// order, though beyond the bounds they are all alike.
+func near(v int64) int64 { return max(-far, min(v, far-1)) }
+
+// near is the same of both ends.
+func (s span) near() span { return span{near(s.lo), near(s.hi)} }
+
 // columnSet is a set of columns, several to a bit.
 type columnSet uint32
 
 const (
-	setBits = 31
+	setBits = 30
 	// definition is the bit of the table itself.
-	definition columnSet = 1 << setBits
+	definition columnSet = 1 << 31
+	// ranged, in a mark, tells that its span is all numbers between its ends.
+	ranged columnSet = 1 << 30
 )
 
 func setOf(columns uint64) columnSet {
-	return columnSet(columns|columns>>setBits|columns>>(2*setBits)) &^ definition
+	return columnSet(columns|columns>>setBits|columns>>(2*setBits)) &^ (definition | ranged)
 }
 
 // markOf returns the mark of an access.
 func markOf(a *access) mark {
-	m := mark{span: anywhere, from: fromOf(a), session: a.group.session.id, begun: a.group.begun, answered: a.cmd.answered, exact: uint32(a.exact), columns: setOf(a.columns)}
+	m := mark{span: anywhere.near(), from: near(fromOf(a)), session: a.group.session.id, begun: a.group.begun, answered: a.cmd.answered, exact: uint32(a.exact), columns: setOf(a.columns)}
 	switch {
 	case a.mode == snapshot:
 		m.exact = 0
@@ -79,8 +93,9 @@ type glance struct {
 	// exact is that of the access's row, whose latest writer counts even if it was
 	// waited for; 2 is that of none.
 	exact uint32
-	// all: columns do not count.
-	all bool
+	// all: columns do not count. alone: nothing but the span tells of its rows, so that
+	// it meets what is ranged and lies there.
+	all, alone bool
 	// self is the access's own session.
 	self    uint64
 	reached []reached
@@ -92,6 +107,9 @@ func (p *Planner) glance(a *access) glance {
 	g := glance{span: a.table.span, columns: setOf(a.columns) | definition, exact: 2, self: a.group.session.id, reached: a.group.session.reached}
 	if a.exact != 0 {
 		g.exact = uint32(a.exact)
+	}
+	if len(a.domains) == 1 && -far < g.lo && g.hi < far-1 {
+		g.alone = a.domains[0].set == nil
 	}
 	if a.mode != snapshot && !a.wrote {
 		g.columns = 0
