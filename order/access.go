@@ -152,6 +152,8 @@ type list struct {
 	// the list has let go of since then.
 	rows    *rows
 	dropped int
+	// ends: some hold what does not end with their groups.
+	ends bool
 }
 
 // span is a range of values, both ends included.
@@ -177,6 +179,7 @@ func (l *list) add(a *access) {
 func (l *list) addMarked(a *access, m *mark) {
 	l.add(a)
 	l.marks = append(l.marks, *m)
+	l.ends = l.ends || m.begun == uint64(never)
 	switch {
 	case l.rows != nil:
 		l.link(len(l.items) - 1)

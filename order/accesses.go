@@ -223,6 +223,7 @@ func (p *Planner) keep(a *access) {
 	if a.group.live && len(a.group.accesses) > maxRemembered {
 		return // the locks at the target must do
 	}
+	p.enroll(a.group)
 	a.table.add(a)
 }
 

@@ -37,6 +37,7 @@ func (l *list) empty() bool {
 	clear(l.items)
 	l.items, l.head, l.marks = l.items[:0], 0, l.marks[:0]
 	l.unlink()
+	l.ends = false
 	return cap(l.items) <= maxSpareBucket
 }
 

@@ -1,6 +1,9 @@
 package order
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // Most accesses that are near another change nothing: they lie elsewhere, they are
 // of other columns, or the session has waited for their transaction, or for a later
@@ -91,8 +94,11 @@ type glance struct {
 	until   int64
 	columns columnSet
 	// exact is that of the access's row, whose latest writer counts even if it was
-	// waited for; 2 is that of none.
+	// waited for.
 	exact uint32
+	// done is before when all in a list that was answered changes nothing: the session
+	// has waited for it, whose ever it is.
+	done int64
 	// all: columns do not count. alone: nothing but the span tells of its rows, so that
 	// it meets what is ranged and lies there.
 	all, alone bool
@@ -104,7 +110,7 @@ type glance struct {
 
 // glance returns what passes over accesses that change nothing for a.
 func (p *Planner) glance(a *access) glance {
-	g := glance{span: a.table.span, columns: setOf(a.columns) | definition, exact: 2, self: a.group.session.id, reached: a.group.session.reached}
+	g := glance{span: a.table.span, columns: setOf(a.columns) | definition, exact: noRow, self: a.group.session.id, reached: a.group.session.reached}
 	if a.exact != 0 {
 		g.exact = uint32(a.exact)
 	}
@@ -128,7 +134,10 @@ func (p *Planner) glanceAt(g *glance, a *access, l *list) {
 		g.reached = nil
 	}
 	g.all = a.mode == define || a.mode != snapshot && locks
-	g.settled, g.until = nil, p.until(a, locks)
+	g.settled, g.until, g.done = nil, p.until(a, locks), -never
+	if g.reached != nil && !p.live && !p.looks && (!locks || g.exact == noRow) && !l.ends && l.len() >= doneFrom*len(p.roster) {
+		g.done = p.doneBy(a.group.session)
+	}
 	switch {
 	case p.live || late || a.end != nil:
 	case a.mode != snapshot && !locks:
@@ -171,6 +180,57 @@ func (g *glance) passes(m *mark) bool {
 		}
 	}
 	return g.settled != nil && g.settled.has(m)
+}
+
+// noRow is a mark's exact for one that names no row: those of rows are odd.
+const noRow = 2
+
+// doneFrom is how many accesses a list has for each session before it is worth while
+// to ask by when a session has waited for all others.
+const doneFrom = 4
+
+// doneBy is before when all that was answered of other sessions was waited for by a
+// session, of what is not old.
+func (p *Planner) doneBy(m *member) int64 {
+	if p.doneKnown {
+		return p.done
+	}
+	p.done, p.doneKnown = never, true
+	for _, other := range p.roster {
+		if other == m {
+			continue
+		}
+		at := -never
+		if n := len(m.reached); n > 0 {
+			if r := &m.reached[other.id&uint64(n-1)]; r.session == other.id {
+				at = r.at
+			}
+		}
+		if p.done = min(p.done, at); at == -never {
+			break
+		}
+	}
+	return p.done
+}
+
+// enroll takes note that a session has a group that others may wait for.
+func (p *Planner) enroll(g *group) {
+	m := g.session
+	if m.newest == nil {
+		p.roster = append(p.roster, m)
+	}
+	m.newest = g
+}
+
+// strike forgets the sessions of which nothing is left that is not old.
+func (p *Planner) strike() {
+	p.roster = slices.DeleteFunc(p.roster, func(m *member) bool {
+		old := m.newest.number != 0 && m.newest.number+keptFor < p.old
+		if old {
+			m.newest = nil
+		}
+		return old
+	})
 }
 
 // settlement tells of other sessions' groups, by when they began, how they stand to
@@ -245,21 +305,25 @@ func (p *Planner) seen(f *command, b *access, seen bool, conf Confidence) {
 }
 
 // reached is up to which of another session's groups, by when they began, a session
-// has waited for all, and had sent what waited after they were answered.
-type reached struct{ session, upTo uint64 }
+// has waited for all, and had sent what waited after they were answered. What the
+// other session had answered before at belongs to these.
+type reached struct {
+	session, upTo uint64
+	at            int64
+}
 
 // maxReached is of how many sessions that is kept, which is of use only while there
 // is a place for most.
 const maxReached = 512
 
 // reach takes note that a session has waited. sessions is how many there are.
-func (m *member) reach(session, upTo uint64, sessions int) {
+func (m *member) reach(session, upTo uint64, at int64, sessions int) {
 	m.reached = grown(m.reached, sessions, func(r *reached) uint64 { return r.session })
 	r := &m.reached[session&uint64(len(m.reached)-1)]
 	if r.session == session {
-		upTo = max(upTo, r.upTo)
+		upTo, at = max(upTo, r.upTo), max(at, r.at)
 	}
-	*r = reached{session, upTo}
+	*r = reached{session, upTo, at}
 }
 
 // grown returns a list with a place for each of some sessions, most likely; in it
@@ -277,10 +341,10 @@ func grown[T any](old []T, sessions int, of func(*T) uint64) []T {
 }
 
 // upTo returns up to which group of its session, by when they began, a command is
-// not before the last.
-func (c *command) upTo() uint64 {
+// not before the last; what was answered before at belongs to these.
+func (c *command) upTo() (group uint64, at int64) {
 	if g := c.group; g.ended == 0 || g.last != c {
-		return g.begun - 1
+		return g.begun - 1, g.at
 	}
-	return c.group.begun
+	return c.group.begun, c.answered
 }

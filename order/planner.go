@@ -42,6 +42,11 @@ type Planner struct {
 	swept   uint64
 	old     uint64 // no step before it is waited for by itself, since sweep
 	visits  uint64
+	// roster are the sessions of which there is more than what is old; done is by when
+	// that of the group in hand has waited for all of them, where that is known.
+	roster    []*member
+	done      int64
+	doneKnown bool
 	// unsettled are reads beside which something goes on.
 	unsettled []*keyedRead
 	lists     []*list

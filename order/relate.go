@@ -66,7 +66,7 @@ func (p *Planner) relateTo(a *access, l *list, look *glance, floor *floors, low 
 		if (until-m.from)|(m.hi-at.lo)|(at.hi-m.lo) < 0 { // it is behind a, or lies elsewhere
 			continue
 		}
-		if m.answered < *low {
+		if m.answered < *low || m.answered < look.done {
 			break
 		}
 		if !p.looks && look.passes(m) && (*low == 0 || m.answered != never) {
