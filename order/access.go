@@ -152,8 +152,11 @@ type list struct {
 	// the list has let go of since then.
 	rows    *rows
 	dropped int
-	// ends: some hold what does not end with their groups.
-	ends bool
+	// ends: some hold what does not end with their groups, or are not answered. top is
+	// when the latest answer of those with marks came, slack how much earlier than one
+	// before it in the list one was answered at most: long answers end late.
+	ends       bool
+	top, slack int64
 }
 
 // span is a range of values, both ends included.
@@ -169,6 +172,10 @@ func (l *list) add(a *access) {
 		if l.marks != nil {
 			l.marks = l.marks[:copy(l.marks, l.marks[l.head:])]
 			l.dropped += l.head
+			l.ends, l.top, l.slack = false, 0, 0
+			for i := range l.marks {
+				l.see(&l.marks[i])
+			}
 		}
 		l.items, l.head = l.items[:n], 0
 	}
@@ -179,13 +186,20 @@ func (l *list) add(a *access) {
 func (l *list) addMarked(a *access, m *mark) {
 	l.add(a)
 	l.marks = append(l.marks, *m)
-	l.ends = l.ends || m.begun == uint64(never)
+	l.see(m)
 	switch {
 	case l.rows != nil:
 		l.link(len(l.items) - 1)
 	case l.len() >= rowsFrom:
 		l.startRows()
 	}
+}
+
+// see takes note of when a mark's access was answered.
+func (l *list) see(m *mark) {
+	l.ends = l.ends || m.begun == uint64(never) || m.answered == never
+	l.slack = max(l.slack, near(l.top)-near(m.answered))
+	l.top = max(l.top, m.answered)
 }
 
 func (l *list) len() int { return len(l.items) - l.head }

@@ -37,7 +37,7 @@ func (l *list) empty() bool {
 	clear(l.items)
 	l.items, l.head, l.marks = l.items[:0], 0, l.marks[:0]
 	l.unlink()
-	l.ends = false
+	l.ends, l.top, l.slack = false, 0, 0
 	return cap(l.items) <= maxSpareBucket
 }
 

@@ -96,8 +96,8 @@ type glance struct {
 	// exact is that of the access's row, whose latest writer counts even if it was
 	// waited for.
 	exact uint32
-	// done is before when all in a list that was answered changes nothing: the session
-	// has waited for it, whose ever it is.
+	// done is before when what was answered of a list changes nothing, nor does what is
+	// before it in the list: the session has waited for it, whose ever it is.
 	done int64
 	// all: columns do not count. alone: nothing but the span tells of its rows, so that
 	// it meets what is ranged and lies there.
@@ -136,7 +136,9 @@ func (p *Planner) glanceAt(g *glance, a *access, l *list) {
 	g.all = a.mode == define || a.mode != snapshot && locks
 	g.settled, g.until, g.done = nil, p.until(a, locks), -never
 	if g.reached != nil && !p.live && !p.looks && (!locks || g.exact == noRow) && !l.ends && l.len() >= doneFrom*len(p.roster) {
-		g.done = p.doneBy(a.group.session)
+		if done := p.doneBy(a.group.session); done > -never {
+			g.done = near(done) - l.slack
+		}
 	}
 	switch {
 	case p.live || late || a.end != nil:
