@@ -65,23 +65,45 @@ type access struct {
 	end *command
 	// visit is the scan that saw it last.
 	visit uint64
-	// What is asked of fewer follows.
-
 	// again: its transaction had locked its rows before, with a read that returned
-	// them.
-	again bool
+	// them. moves: rows that it returned were changed later in its transaction.
+	again, moves bool
+	// besides is what is asked of few; nil: nothing.
+	besides *besides
+}
+
+// besides is what few accesses have.
+type besides struct {
 	// entry, of one that is again, is where its rows come to, as far as that is
 	// told.
 	entry []domain
-	// moves: rows that it returned were changed later in its transaction; moved is
-	// where all of them came to at once, as far as that is told.
-	moves bool
+	// moved, of one that moves, is where all of its rows came to at once, as far as
+	// that is told.
 	moved []domain
 	// keyed are hashes of the primary keys of its rows, sorted.
 	keyed []uint64
 	// named are the keys of those of its rows that later accesses of its transaction
 	// name.
 	named []int64
+}
+
+// nothing is of accesses that have nothing besides. It is not written to.
+var nothing besides
+
+// has returns what an access has besides, to read it.
+func (a *access) has() *besides {
+	if a.besides == nil {
+		return &nothing
+	}
+	return a.besides
+}
+
+// gets is has to write to it.
+func (a *access) gets() *besides {
+	if a.besides == nil {
+		a.besides = &besides{}
+	}
+	return a.besides
 }
 
 // allColumns is every column.
@@ -134,6 +156,11 @@ type list struct {
 	// the list has let go of since then.
 	rows    *rows
 	dropped int
+	// ends: some hold what does not end with their groups, or are not answered. top is
+	// when the latest answer of those with marks came, slack how much earlier than one
+	// before it in the list one was answered at most: long answers end late.
+	ends       bool
+	top, slack int64
 }
 
 // span is a range of values, both ends included.
@@ -149,6 +176,10 @@ func (l *list) add(a *access) {
 		if l.marks != nil {
 			l.marks = l.marks[:copy(l.marks, l.marks[l.head:])]
 			l.dropped += l.head
+			l.ends, l.top, l.slack = false, 0, 0
+			for i := range l.marks {
+				l.see(&l.marks[i])
+			}
 		}
 		l.items, l.head = l.items[:n], 0
 	}
@@ -159,12 +190,20 @@ func (l *list) add(a *access) {
 func (l *list) addMarked(a *access, m *mark) {
 	l.add(a)
 	l.marks = append(l.marks, *m)
+	l.see(m)
 	switch {
 	case l.rows != nil:
 		l.link(len(l.items) - 1)
 	case l.len() >= rowsFrom:
 		l.startRows()
 	}
+}
+
+// see takes note of when a mark's access was answered.
+func (l *list) see(m *mark) {
+	l.ends = l.ends || m.begun == uint64(never) || m.answered == never
+	l.slack = max(l.slack, near(l.top)-near(m.answered))
+	l.top = max(l.top, m.answered)
 }
 
 func (l *list) len() int { return len(l.items) - l.head }

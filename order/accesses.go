@@ -94,7 +94,8 @@ func isLockError(e *session.Error) bool {
 
 // tableAccess takes note of what a statement did to one table.
 func (p *Planner) tableAccess(m *member, c *command, s *sqltext.Shape, bt *boundTable, r *session.Result, failed *session.Error) {
-	a := p.slabs.access(access{group: c.group, cmd: c, table: bt.table, columns: bt.changes})
+	a := &take(&p.slabs.accesses, 1, slabItems)[0] // all zero
+	a.group, a.cmd, a.table, a.columns = c.group, c, bt.table, bt.changes
 	writes := bt.ref.Role&sqltext.Writes != 0
 	switch {
 	case s.Class == sqltext.DDL:
@@ -226,6 +227,7 @@ func (p *Planner) keep(a *access) {
 	if a.group.live && len(a.group.accesses) > maxRemembered {
 		return // the locks at the target must do
 	}
+	p.enroll(a.group)
 	a.table.add(a)
 }
 

@@ -19,7 +19,7 @@ func (p *Planner) size() (n int) {
 		}
 		return n
 	}
-	n = cap(p.queue) + cap(p.ends) + cap(p.longs) + cap(p.enders) + len(p.members) + len(p.bindings) + len(p.least) + len(p.tables)
+	n = cap(p.queue) + cap(p.ends) + cap(p.longs) + cap(p.enders) + cap(p.roster) + len(p.members) + len(p.bindings) + len(p.least) + len(p.tables)
 	for _, m := range p.members {
 		n += len(m.waited) + len(m.reached)
 	}

@@ -26,7 +26,7 @@ func (p *Planner) read(m *member, c *command) {
 	switch e.Kind {
 	case session.Query, session.Find, session.Insert, session.Update, session.Delete, session.View:
 		shapes, literals := p.shaper.Shapes(e.SQL, p.dialects.Options(m.id))
-		c.what = effect{text: e.SQL, schema: m.schema, shapes: take(&p.slabs.shapes, len(shapes), slabValues)}
+		c.what.text, c.what.schema, c.what.shapes = e.SQL, m.schema, take(&p.slabs.shapes, len(shapes), slabValues)
 		copy(c.what.shapes, shapes)
 		if needsValues(shapes) {
 			c.what.literals = take(&p.slabs.literals, len(literals), slabValues)

@@ -114,7 +114,7 @@ func (p *Planner) gaps(a *access) {
 	t := a.table
 	if a.gap {
 		t.inserted.latest(a, func(b *access) {
-			if b.again && a.skips && disjoint(b.entry, a.domains) {
+			if b.again && a.skips && disjoint(b.has().entry, a.domains) {
 				return
 			}
 			a.behind(b)
@@ -152,7 +152,7 @@ func (p *Planner) gaps(a *access) {
 
 // isElsewhere tells whether the rows that an access moves were locked before, and
 // come to none of the places that another one looks at.
-func (a *access) isElsewhere(b *access) bool { return a.again && disjoint(a.entry, b.domains) }
+func (a *access) isElsewhere(b *access) bool { return a.again && disjoint(a.has().entry, b.domains) }
 
 // passes keeps the recorded order of a command that looks at rows, and locks no
 // gaps between them, and a row that comes there while its transaction is open: it

@@ -26,15 +26,14 @@ type command struct {
 	reads *command
 	// after and before are bounds of its snapshot's point, once bounded is set.
 	after, before int64
-	bounded       bool
 	// stood is when it had taken no effect yet, as far as that is known.
 	stood int64
 	// takes is how long such a command took at least.
 	takes int64
 	// barrier: all wait for it. finished: its step is handed on, or will be as it is.
 	barrier, finished bool
-	// snaps: it takes a snapshot.
-	snaps bool
+	// snaps: it takes a snapshot. bounded: see after.
+	snaps, bounded bool
 	// still: it is one statement that reads, and its first table was not changed yet.
 	still bool
 	// noted: what it does to rows is.
@@ -43,10 +42,9 @@ type command struct {
 	// not seen. handed: it was handed on, at the time handedAt.
 	// ambiguous: a change was being committed while it read a snapshot.
 	holds, late, handed, ambiguous bool
-	handedAt                       int64
-	// since is when its wait was last found to be right, and renewals how often.
-	since    int64
-	renewals int
+	// renewals is how often its wait was found to be right, since when that was last.
+	renewals        int32
+	handedAt, since int64
 }
 
 // point is where the snapshot of a reading command is taken to lie: as long before

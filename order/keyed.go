@@ -41,19 +41,19 @@ func (p *Planner) learnKeys(a *access, r *session.Result) {
 	if n != len(t.primary) {
 		return
 	}
-	a.keyed = make([]uint64, 0, len(r.Keyed))
+	keyed := make([]uint64, 0, len(r.Keyed))
 	for _, k := range r.Keyed {
-		a.keyed = append(a.keyed, k.Key)
+		keyed = append(keyed, k.Key)
 	}
-	slices.Sort(a.keyed)
-	a.isKeyed = true
+	slices.Sort(keyed)
+	a.isKeyed, a.gets().keyed = true, keyed
 }
 
 // learnTook has the step of a read that passes over what is locked tell which rows
 // it took.
 func (p *Planner) learnTook(a *access, s *sqltext.Shape) {
 	if a.isKeyed && a.skips && !p.live && s.Flags&sqltext.SkipLocked != 0 {
-		a.cmd.step.Took = &Took{Table: xxh3.HashString(a.table.name), Keys: a.keyed}
+		a.cmd.step.Took = &Took{Table: xxh3.HashString(a.table.name), Keys: a.has().keyed}
 		if p.options.Doubts && len(p.takers) < maxDoubting {
 			p.takers[commandID{a.cmd.step.Session, a.cmd.step.Seq}] = true
 		}
@@ -68,16 +68,17 @@ func (p *Planner) lockedBefore(a *access, bt *boundTable) {
 			continue
 		}
 		keys, ok := p.keys(a)
-		if !ok || !isWithin(keys, b.keyed) {
+		if !ok || !isWithin(keys, b.has().keyed) {
 			return
 		}
 		a.again, a.gap = true, false
 		p.relock(b, a)
-		a.entry = a.cmd.entry(bt)
+		entry := a.cmd.entry(bt)
+		a.gets().entry = entry
 		if a.wrote {
-			all := len(keys) == len(b.keyed) && !b.moves
-			if b.moves, b.moved = true, nil; all {
-				b.moved = a.entry
+			all := len(keys) == len(b.has().keyed) && !b.moves
+			if b.moves, b.gets().moved = true, nil; all {
+				b.besides.moved = entry
 			}
 		}
 		return
@@ -87,7 +88,8 @@ func (p *Planner) lockedBefore(a *access, bt *boundTable) {
 // hasMoved tells whether the rows that an access had locked are none of another
 // one's any more when they are free.
 func (b *access) hasMoved(a *access) bool {
-	return len(b.moved) > 0 && b.group.over == committed && disjoint(b.moved, a.domains)
+	moved := b.has().moved
+	return len(moved) > 0 && b.group.over == committed && disjoint(moved, a.domains)
 }
 
 // isWithin tells whether all of some sorted values are among others, sorted, too.
@@ -103,8 +105,8 @@ func isWithin(list, all []uint64) bool {
 // keys returns the hashes of the keys of the rows that an access names; false: it
 // does not name them.
 func (p *Planner) keys(a *access) ([]uint64, bool) {
-	if a.isKeyed || a.keyed != nil {
-		return a.keyed, true
+	if keyed := a.has().keyed; a.isKeyed || keyed != nil {
+		return keyed, true
 	}
 	t := a.table
 	if len(t.primary) == 1 {
@@ -112,11 +114,13 @@ func (p *Planner) keys(a *access) ([]uint64, bool) {
 		if d == nil || d.kind != number || d.set == nil && !d.single() || len(d.set) > maxKeys {
 			return nil, false
 		}
+		keyed := a.gets().keyed
 		for _, v := range d.values() {
-			a.keyed = append(a.keyed, p.keyOf(v))
+			keyed = append(keyed, p.keyOf(v))
 		}
-		slices.Sort(a.keyed)
-		return a.keyed, true
+		slices.Sort(keyed)
+		a.besides.keyed = keyed
+		return keyed, true
 	}
 	if a.exact == 0 {
 		return nil, false
@@ -129,8 +133,9 @@ func (p *Planner) keys(a *access) ([]uint64, bool) {
 		}
 		values = append(values, d.lo)
 	}
-	a.keyed = []uint64{p.keyOf(values...)}
-	return a.keyed, true
+	keyed := []uint64{p.keyOf(values...)}
+	a.gets().keyed = keyed
+	return keyed, true
 }
 
 // keyOf returns the hash of a key as a recording has it.

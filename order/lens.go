@@ -37,6 +37,7 @@ func (l *list) empty() bool {
 	clear(l.items)
 	l.items, l.head, l.marks = l.items[:0], 0, l.marks[:0]
 	l.unlink()
+	l.ends, l.top, l.slack = false, 0, 0
 	return cap(l.items) <= maxSpareBucket
 }
 
@@ -129,7 +130,12 @@ func spreadSet(cells []uint64, d *domain, shift int) ([]uint64, bool) {
 
 // span returns where an access lies in the lens's last column.
 func (l *lens) span(a *access) span {
-	if d := a.find(l.columns[len(l.columns)-1]); d != nil && d.kind == number {
+	return a.find(l.columns[len(l.columns)-1]).span()
+}
+
+// span returns where a domain's values lie; nil has any.
+func (d *domain) span() span {
+	if d != nil && d.kind == number {
 		return span{d.lo, d.hi}
 	}
 	return anywhere
@@ -137,12 +143,16 @@ func (l *lens) span(a *access) span {
 
 func (l *lens) add(a *access, m *mark, cells []uint64) {
 	cells, ok := l.cells(a, cells)
+	m.columns &^= ranged
 	if !ok {
-		m.span = anywhere
+		m.span = anywhere.near()
 		l.loose.addMarked(a, m)
 		return
 	}
-	m.span = l.span(a)
+	d := a.find(l.columns[len(l.columns)-1])
+	if m.span = d.span().near(); d.set == nil && d.kind == number {
+		m.columns |= ranged
+	}
 	for _, c := range cells {
 		l.bucket(c).addMarked(a, m)
 	}

@@ -45,6 +45,7 @@ type member struct {
 	waited map[uint64]uint64
 	// reached is as waited, for groups.
 	reached []reached
+	newest  *group             // that others may wait for; nil: none
 	room    *room[pendingWait] // the planner's
 	line    line               // of a Live
 }

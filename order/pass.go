@@ -1,6 +1,9 @@
 package order
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // Most accesses that are near another change nothing: they lie elsewhere, they are
 // of other columns, or the session has waited for their transaction, or for a later
@@ -10,9 +13,10 @@ import "math/bits"
 // mark is what is known of an access without a look at it. It fills a line of a
 // processor's cache.
 type mark struct {
-	// span is where its rows are in the last column of a lens.
+	// span is where its rows are in the last column of a lens (near).
 	span
-	// from is from when on it changes nothing for what was done before (glance.until).
+	// from is from when on it changes nothing for what was done before (near,
+	// glance.until).
 	from int64
 	// session and begun name its group; begun is never where what it holds does not
 	// end with its group.
@@ -43,22 +47,35 @@ func fromOf(a *access) int64 {
 	return a.cmd.sent
 }
 
+// far bounds what marks have of times and values, so that the difference of two is
+// a number, too.
+const far = int64(1) << 62
+
+// near returns a number, or the nearest one within the bounds. Numbers keep their
+// order, though beyond the bounds they are all alike.
+func near(v int64) int64 { return max(-far, min(v, far-1)) }
+
+// near is the same of both ends.
+func (s span) near() span { return span{near(s.lo), near(s.hi)} }
+
 // columnSet is a set of columns, several to a bit.
 type columnSet uint32
 
 const (
-	setBits = 31
+	setBits = 30
 	// definition is the bit of the table itself.
-	definition columnSet = 1 << setBits
+	definition columnSet = 1 << 31
+	// ranged, in a mark, tells that its span is all numbers between its ends.
+	ranged columnSet = 1 << 30
 )
 
 func setOf(columns uint64) columnSet {
-	return columnSet(columns|columns>>setBits|columns>>(2*setBits)) &^ definition
+	return columnSet(columns|columns>>setBits|columns>>(2*setBits)) &^ (definition | ranged)
 }
 
 // markOf returns the mark of an access.
 func markOf(a *access) mark {
-	m := mark{span: anywhere, from: fromOf(a), session: a.group.session.id, begun: a.group.begun, answered: a.cmd.answered, exact: uint32(a.exact), columns: setOf(a.columns)}
+	m := mark{span: anywhere.near(), from: near(fromOf(a)), session: a.group.session.id, begun: a.group.begun, answered: a.cmd.answered, exact: uint32(a.exact), columns: setOf(a.columns)}
 	switch {
 	case a.mode == snapshot:
 		m.exact = 0
@@ -81,10 +98,14 @@ type glance struct {
 	until   int64
 	columns columnSet
 	// exact is that of the access's row, whose latest writer counts even if it was
-	// waited for; 2 is that of none.
+	// waited for.
 	exact uint32
-	// all: columns do not count.
-	all bool
+	// done is before when what was answered of a list changes nothing, nor does what is
+	// before it in the list: the session has waited for it, whose ever it is.
+	done int64
+	// all: columns do not count. alone: nothing but the span tells of its rows, so that
+	// it meets what is ranged and lies there.
+	all, alone bool
 	// self is the access's own session.
 	self    uint64
 	reached []reached
@@ -93,9 +114,12 @@ type glance struct {
 
 // glance returns what passes over accesses that change nothing for a.
 func (p *Planner) glance(a *access) glance {
-	g := glance{span: a.table.span, columns: setOf(a.columns) | definition, exact: 2, self: a.group.session.id, reached: a.group.session.reached}
+	g := glance{span: a.table.span, columns: setOf(a.columns) | definition, exact: noRow, self: a.group.session.id, reached: a.group.session.reached}
 	if a.exact != 0 {
 		g.exact = uint32(a.exact)
+	}
+	if len(a.domains) == 1 && -far < g.lo && g.hi < far-1 {
+		g.alone = a.domains[0].set == nil
 	}
 	if a.mode != snapshot && !a.wrote {
 		g.columns = 0
@@ -114,7 +138,12 @@ func (p *Planner) glanceAt(g *glance, a *access, l *list) {
 		g.reached = nil
 	}
 	g.all = a.isWhole() || a.mode != snapshot && locks
-	g.settled, g.until = nil, p.until(a, locks)
+	g.settled, g.until, g.done = nil, p.until(a, locks), -never
+	if g.reached != nil && !p.live && !p.looks && (!locks || g.exact == noRow) && !l.ends && l.len() >= doneFrom*len(p.roster) {
+		if done := p.doneBy(a.group.session); done > -never {
+			g.done = near(done) - l.slack
+		}
+	}
 	switch {
 	case p.live || late || a.end != nil || a.isWhole():
 	case a.mode != snapshot && !locks:
@@ -157,6 +186,57 @@ func (g *glance) passes(m *mark) bool {
 		}
 	}
 	return g.settled != nil && g.settled.has(m)
+}
+
+// noRow is a mark's exact for one that names no row: those of rows are odd.
+const noRow = 2
+
+// doneFrom is how many accesses a list has for each session before it is worth while
+// to ask by when a session has waited for all others.
+const doneFrom = 4
+
+// doneBy is before when all that was answered of other sessions was waited for by a
+// session, of what is not old.
+func (p *Planner) doneBy(m *member) int64 {
+	if p.doneKnown {
+		return p.done
+	}
+	p.done, p.doneKnown = never, true
+	for _, other := range p.roster {
+		if other == m {
+			continue
+		}
+		at := -never
+		if n := len(m.reached); n > 0 {
+			if r := &m.reached[other.id&uint64(n-1)]; r.session == other.id {
+				at = r.at
+			}
+		}
+		if p.done = min(p.done, at); at == -never {
+			break
+		}
+	}
+	return p.done
+}
+
+// enroll takes note that a session has a group that others may wait for.
+func (p *Planner) enroll(g *group) {
+	m := g.session
+	if m.newest == nil {
+		p.roster = append(p.roster, m)
+	}
+	m.newest = g
+}
+
+// strike forgets the sessions of which nothing is left that is not old.
+func (p *Planner) strike() {
+	p.roster = slices.DeleteFunc(p.roster, func(m *member) bool {
+		old := m.newest.number != 0 && m.newest.number+keptFor < p.old
+		if old {
+			m.newest = nil
+		}
+		return old
+	})
 }
 
 // settlement tells of other sessions' groups, by when they began, how they stand to
@@ -231,21 +311,25 @@ func (p *Planner) seen(f *command, b *access, seen bool, conf Confidence) {
 }
 
 // reached is up to which of another session's groups, by when they began, a session
-// has waited for all, and had sent what waited after they were answered.
-type reached struct{ session, upTo uint64 }
+// has waited for all, and had sent what waited after they were answered. What the
+// other session had answered before at belongs to these.
+type reached struct {
+	session, upTo uint64
+	at            int64
+}
 
 // maxReached is of how many sessions that is kept, which is of use only while there
 // is a place for most.
 const maxReached = 512
 
 // reach takes note that a session has waited. sessions is how many there are.
-func (m *member) reach(session, upTo uint64, sessions int) {
+func (m *member) reach(session, upTo uint64, at int64, sessions int) {
 	m.reached = grown(m.reached, sessions, func(r *reached) uint64 { return r.session })
 	r := &m.reached[session&uint64(len(m.reached)-1)]
 	if r.session == session {
-		upTo = max(upTo, r.upTo)
+		upTo, at = max(upTo, r.upTo), max(at, r.at)
 	}
-	*r = reached{session, upTo}
+	*r = reached{session, upTo, at}
 }
 
 // grown returns a list with a place for each of some sessions, most likely; in it
@@ -263,10 +347,10 @@ func grown[T any](old []T, sessions int, of func(*T) uint64) []T {
 }
 
 // upTo returns up to which group of its session, by when they began, a command is
-// not before the last.
-func (c *command) upTo() uint64 {
+// not before the last; what was answered before at belongs to these.
+func (c *command) upTo() (group uint64, at int64) {
 	if g := c.group; g.ended == 0 || g.last != c {
-		return g.begun - 1
+		return g.begun - 1, g.at
 	}
-	return c.group.begun
+	return c.group.begun, c.answered
 }

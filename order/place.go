@@ -16,6 +16,7 @@ func (p *Planner) emit(g *group, emit Emit) error {
 	}
 	if p.options.Mode >= Table {
 		p.rest(g)
+		p.doneKnown = false
 		for _, a := range g.accesses {
 			p.relate(a, p.old)
 		}
@@ -85,6 +86,7 @@ func (p *Planner) sweep() {
 	held := uint64(p.options.Hold) // transactions began as long ago
 	n := sort.Search(len(p.ends), func(i int) bool { return p.ends[i].number+held >= p.old })
 	p.ends = append(p.ends[:0], p.ends[n:]...)
+	p.strike()
 	for _, m := range p.members {
 		if len(m.waited) > maxWaited {
 			clear(m.waited)
@@ -176,7 +178,7 @@ func (p *Planner) finishStep(c *command) {
 			}
 			m.waited[w.on.session] = w.on.seq // more than before, and there is one such a session
 			if w.upTo > 0 {
-				m.reach(w.on.session, w.upTo, len(p.members))
+				m.reach(w.on.session, w.upTo, w.at, len(p.members))
 			}
 		}
 	}
@@ -207,16 +209,16 @@ func (c *command) wait(on *command, conf Confidence, why Reason, sent bool) {
 		c.waitLate(Wait{On: on.step, Confidence: conf, Reason: why, Sent: sent})
 		return
 	}
-	upTo := uint64(0)
+	upTo, at := uint64(0), int64(0)
 	if conf == Proven && on.answered <= c.sent {
-		upTo = on.upTo()
+		upTo, at = on.upTo()
 	}
 	for i := range c.waits {
 		w := &c.waits[i]
 		if w.on.session != on.id.session || w.Sent != sent || (w.Confidence == Proven) != (conf == Proven) {
 			continue
 		}
-		w.upTo, w.Locks = max(w.upTo, upTo), false
+		w.upTo, w.at, w.Locks = max(w.upTo, upTo), max(w.at, at), false
 		if w.on.seq < on.id.seq {
 			w.on, w.Wait = on.id, Wait{On: on.step, Confidence: conf, Reason: why, Sent: sent}
 		}
@@ -225,7 +227,7 @@ func (c *command) wait(on *command, conf Confidence, why Reason, sent bool) {
 	if c.waits == nil {
 		c.waits = c.group.session.room.take()
 	}
-	c.waits = append(c.waits, pendingWait{Wait{On: on.step, Confidence: conf, Reason: why, Sent: sent}, on.id, upTo})
+	c.waits = append(c.waits, pendingWait{Wait{On: on.step, Confidence: conf, Reason: why, Sent: sent}, on.id, upTo, at})
 }
 
 // waitLocks is wait for a guess on which no value rests.

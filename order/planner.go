@@ -41,6 +41,11 @@ type Planner struct {
 	swept   uint64
 	old     uint64 // no step before it is waited for by itself, since sweep
 	visits  uint64
+	// roster are the sessions of which there is more than what is old; done is by when
+	// that of the group in hand has waited for all of them, where that is known.
+	roster    []*member
+	done      int64
+	doneKnown bool
 	// unsettled are reads beside which something goes on.
 	unsettled []*keyedRead
 	lists     []*list
@@ -185,7 +190,7 @@ func (p *Planner) hold(g *group, h held) {
 // command takes a command.
 func (p *Planner) command(m *member, e *session.Command) {
 	c := &take(&p.slabs.commands, 1, slabItems)[0]
-	*c = command{event: e, step: p.step(e), id: commandID{e.ID, e.Seq}, sent: e.End, answered: never}
+	c.event, c.step, c.id, c.sent, c.answered = e, p.step(e), commandID{e.ID, e.Seq}, e.End, never // the rest is zero
 	g := m.open
 	if g == nil {
 		g = &group{session: m, begun: p.events, low: p.numbers, at: e.At, first: c, events: p.held.take(), accesses: p.near.take()}

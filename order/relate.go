@@ -55,17 +55,18 @@ func (p *Planner) relateTo(a *access, l *list, look *glance, floor *floors, low 
 		p.relateToAll(a, l, floor, low)
 		return
 	}
-	at, until := look.span, look.until
+	at, until := look.span.near(), near(look.until)
 	i, other, byRow := l.walk(at)
 	if p.looks {
 		i, other, byRow = l.walk(anywhere)
 	}
-	for ; i >= l.head; i, other = l.next(i, other, byRow) {
-		m := &l.marks[i]
-		if m.from > until || m.hi < at.lo || at.hi < m.lo {
+	marks, head := l.marks, l.head
+	for ; i >= head; i, other = l.next(i, other, byRow) {
+		m := &marks[i]
+		if (until-m.from)|(m.hi-at.lo)|(at.hi-m.lo) < 0 { // it is behind a, or lies elsewhere
 			continue
 		}
-		if m.answered < *low {
+		if m.answered < *low || m.answered < look.done {
 			break
 		}
 		if !p.looks && look.passes(m) && (*low == 0 || m.answered != never) {
@@ -75,7 +76,7 @@ func (p *Planner) relateTo(a *access, l *list, look *glance, floor *floors, low 
 		if m.answered == never && b.cmd.answered < *low {
 			break
 		}
-		if p.relateOne(a, b) {
+		if m.session != look.self && p.relateOne(a, b, look.alone && m.columns&ranged != 0) {
 			floor.rise(a, b)
 		}
 	}
@@ -88,19 +89,19 @@ func (p *Planner) relateToAll(a *access, l *list, floor *floors, low *int64) {
 		if b.cmd.answered < *low && b.cmd.answered != never {
 			break
 		}
-		if p.relateOne(a, b) {
+		if b.group.session != a.group.session && p.relateOne(a, b, false) {
 			floor.rise(a, b)
 		}
 	}
 }
 
-// relateOne is meets for an access that was not met yet.
-func (p *Planner) relateOne(a, b *access) (covers bool) {
-	if b.visit == p.visits || b.group.session == a.group.session {
+// relateOne is meets for an access of another session, if it was not met yet.
+func (p *Planner) relateOne(a, b *access, near bool) (covers bool) {
+	if b.visit == p.visits {
 		return false
 	}
 	b.visit = p.visits
-	return p.meets(a, b)
+	return p.meets(a, b, near)
 }
 
 // since is when all that was answered before was surely before the access, too.
@@ -112,11 +113,11 @@ func (a *access) since() int64 {
 }
 
 // meets takes note of how an access stands to another, and tells whether what locked
-// before the other need not be looked at.
-func (p *Planner) meets(a, b *access) (covers bool) {
+// before the other need not be looked at. near: their domains are known to meet.
+func (p *Planner) meets(a, b *access, near bool) (covers bool) {
 	switch {
 	case a.locks(b):
-		if disjoint(a.domains, b.domains) || a.isVain(b) || b.isVain(a) || a.isApart(b) {
+		if !near && disjoint(a.domains, b.domains) || a.isVain(b) || b.isVain(a) || a.isApart(b) {
 			return false
 		}
 		met, known := p.byKeys(a, b)
@@ -126,12 +127,12 @@ func (p *Planner) meets(a, b *access) (covers bool) {
 		covers = p.locked(a, b, met || a.meetsTable(b))
 		return covers && a.exact != 0 && a.exact == b.exact && b.mode == exclusive && b.wrote && b.group.over == committed
 	case a.mode == snapshot && b.wrote:
-		if a.columns&b.columns == 0 || disjoint(a.domains, b.domains) {
+		if a.columns&b.columns == 0 || !near && disjoint(a.domains, b.domains) {
 			return false
 		}
 		return p.readsFrom(a, b) && a.exact != 0 && a.exact == b.exact
 	case a.wrote && b.mode == snapshot:
-		if a.columns&b.columns != 0 && !disjoint(a.domains, b.domains) {
+		if a.columns&b.columns != 0 && (near || !disjoint(a.domains, b.domains)) {
 			p.hides(a, b)
 		}
 	}

@@ -23,14 +23,15 @@ func (p *Planner) relock(read, a *access) {
 	if d == nil || d.kind != number || !isPlain(column) {
 		return
 	}
+	known := read.gets()
 	for _, v := range d.values() {
-		if !slices.Contains(read.named, v) {
-			read.named = append(read.named, v)
+		if !slices.Contains(known.named, v) {
+			known.named = append(known.named, v)
 		}
 	}
 	var b strings.Builder
 	b.WriteString("SELECT 1 FROM " + name + " WHERE `" + column + "` IN (")
-	for i, v := range read.named {
+	for i, v := range known.named {
 		if i > 0 {
 			b.WriteByte(',')
 		}

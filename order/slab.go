@@ -76,4 +76,5 @@ type pendingWait struct {
 	Wait
 	on   commandID
 	upTo uint64 // of the command, where its answer was seen before the wait; else 0
+	at   int64  // as upTo
 }

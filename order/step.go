@@ -111,7 +111,14 @@ type Step struct {
 	// always do.)
 	Answered bool
 	// Free: it locks and changes no rows. (Of a Live.)
-	Free  bool
+	Free bool
+	// Begins and Ends: it is the first, or the last, command of a transaction that
+	// the recording has whole. Inside: it stands in one, between them.
+	Begins, Inside, Ends bool
+	// Still: it reads tables that the schema has and that no command seen so far has
+	// changed. Another order changes nothing for it. (Of a Planner.)
+	Still bool
+	Force Force
 	Waits []Wait
 	// Guesses are the unproven places of what the command reads or locks, in the
 	// order of time: those that it saw come first.
@@ -119,7 +126,6 @@ type Step struct {
 	// Rests, if any, name two writes of a row that the command finds: their order is a
 	// guess. (Of a Planner.)
 	Rests []session.Guess
-	Force Force
 	// Took are the rows that it took of those that nobody had locked (SKIP LOCKED),
 	// where the recording tells them; nil: it does not, or the command is no such
 	// read. (Of a Planner.)
@@ -128,12 +134,6 @@ type Step struct {
 	// failed or found its row there; 0: none is known, or it is no such command. (Of a
 	// Planner.)
 	Spare uint64
-	// Begins and Ends: it is the first, or the last, command of a transaction that
-	// the recording has whole. Inside: it stands in one, between them.
-	Begins, Inside, Ends bool
-	// Still: it reads tables that the schema has and that no command seen so far has
-	// changed. Another order changes nothing for it. (Of a Planner.)
-	Still bool
 
 	// later are guesses of a Live that were made after it was handed on.
 	later atomic.Pointer[[]session.Guess]
