@@ -58,7 +58,9 @@ func checkEvaluator(t *rapid.T, c *sql.Conn) {
 			want++
 		}
 	}
-	query := "SELECT COUNT(*) FROM " + s.text + " WHERE " + where.text
+	// Not by WHERE: MariaDB 11.8 takes NOT ((1, a.x) = (b.x, 2)) for a condition that no
+	// missing row of b meets, and its outer join for an inner one.
+	query := "SELECT COALESCE(SUM((" + where.text + ") IS TRUE), 0) FROM " + s.text
 	if got, err := asked(c, query); err != nil || got != fmt.Sprint(want) {
 		t.Fatalf("%s: %s rows, not %d (%v)", query, got, want, err)
 	}
