@@ -92,6 +92,9 @@ type ShapeTable struct {
 	// may be another table's: each must hold, too, if the table has the column.
 	// (Without knowing the table's columns they tell nothing.)
 	Maybe []Term
+	// Links are columns that equal columns of other tables: a row that has none equal to
+	// it among the other table's rows that are read, locked or changed is not, either.
+	Links []Link
 	// Assign are the columns that UPDATE, ON DUPLICATE KEY UPDATE or LOAD DATA
 	// sets, in lower case, with what they are set to. In a statement of several
 	// tables a column named without one is every table's. Where a table is written
@@ -132,6 +135,15 @@ type Term struct {
 	// Document: the text has the member _id of the JSON column doc, and Column is
 	// "_id", which the table of a collection makes of it (X Protocol).
 	Document bool
+}
+
+// Link is the condition of a join that a column equals a column of another table. Both
+// are in lower case without quotes. Nothing is converted, as in a Term.
+type Link struct {
+	Column string
+	// Table is the index of the other table in Shape.Tables, Other its column.
+	Table int
+	Other string
 }
 
 // Assign sets a column.

@@ -99,6 +99,9 @@ func printTable(t *ShapeTable) string {
 	if len(t.Maybe) > 0 {
 		line += " maybe " + printTerms(t.Maybe, ", ")
 	}
+	for i, l := range t.Links {
+		line += fmt.Sprintf("%s%s=%d.%s", []string{" link ", ", "}[min(i, 1)], l.Column, l.Table, l.Other)
+	}
 	if t.Insert != nil {
 		line += printInsert(t.Insert)
 	}

@@ -9,7 +9,8 @@ import "slices"
 // demand is a Term and whose column it is of.
 type demand struct {
 	schema, table string // as named; "" where the column stands alone
-	Term
+	Term                 // without Op where it is that the column equals another
+	other         *demand
 }
 
 // maxAlternatives is how many demands of the first part of an OR are compared
@@ -184,6 +185,11 @@ func (r *shapeReader) apply(sc *scope, list []demand, lo, hi int) {
 	nullable := slices.ContainsFunc(sc.items[lo:hi], func(it scopeItem) bool { return it.nullable })
 	for i := range list {
 		d := &list[i]
+		if d.other != nil {
+			sc.link(d, d.other, lo, hi)
+			sc.link(d.other, d, lo, hi)
+			continue
+		}
 		if d.table == "" {
 			if d.Op != IsNull || !nullable {
 				r.applyUnqualified(sc, d.Term, lo, hi)
@@ -215,6 +221,18 @@ func (r *shapeReader) applyUnqualified(sc *scope, t Term, lo, hi int) {
 	}
 	if whole && r.correlated == 0 {
 		r.unqualified = appendTerm(r.unqualified, t)
+	}
+}
+
+// link gives the item of lo to hi that a column is of its being equal to another's.
+// (Of an outer join only the rows of one side need one of the other.)
+func (sc *scope) link(d, other *demand, lo, hi int) {
+	if d.table == "" || other.table == "" {
+		return
+	}
+	it, o := sc.named(d, lo, hi), sc.named(other, 0, len(sc.items))
+	if it != nil && o != nil && it != o && o.found >= 0 && len(it.links) < maxShapeTerms {
+		it.links = append(it.links, Link{Column: d.Column, Table: o.found, Other: other.Column})
 	}
 }
 

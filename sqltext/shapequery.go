@@ -19,6 +19,7 @@ type scopeItem struct {
 	nullable bool
 	terms    []Term
 	maybe    []Term
+	links    []Link // with Table as in shapeReader.found
 }
 
 // mergedColumn is a column that two sides of a join have in common: without a
@@ -259,7 +260,7 @@ func (r *shapeReader) commit(sc *scope) {
 		case it.found < 0:
 		case sc.ok:
 			f := &r.found[it.found]
-			f.Terms, f.Maybe = it.terms, it.maybe
+			f.Terms, f.Maybe, f.Links = it.terms, it.maybe, it.links
 		default:
 			r.found[it.found].lost = true
 		}

@@ -104,7 +104,7 @@ func (r *shapeReader) tables(st *Statement) {
 			}
 		}
 	}
-	slices.SortFunc(r.found, func(a, b foundTable) int { return cmp.Compare(a.start, b.start) })
+	r.linkTables()
 	for i := range r.found {
 		f := &r.found[i]
 		if f.drop {
@@ -117,9 +117,35 @@ func (r *shapeReader) tables(st *Statement) {
 			f.RowLock = max(f.RowLock, s.Lock)
 		}
 		s.Tables = append(s.Tables, f.ShapeTable)
-		s.weight += len(f.Terms) + len(f.Maybe) + len(f.Assign) + 2
+		s.weight += len(f.Terms) + len(f.Maybe) + 2*len(f.Links) + len(f.Assign) + 2
 	}
 	if free && len(s.Tables) > 1 {
 		s.Free = r.unqualified
+	}
+}
+
+// linkTables sorts the tables found by where they stand, as a shape has them, and has
+// their links follow.
+func (r *shapeReader) linkTables() {
+	starts := make([]int, len(r.found))
+	for i := range r.found {
+		starts[i] = r.found[i].start
+	}
+	slices.SortFunc(r.found, func(a, b foundTable) int { return cmp.Compare(a.start, b.start) })
+	kept := map[int]int{} // by start
+	for i := range r.found {
+		if !r.found[i].drop {
+			kept[r.found[i].start] = len(kept)
+		}
+	}
+	for i := range r.found {
+		f := &r.found[i]
+		f.Links = slices.DeleteFunc(f.Links, func(l Link) bool {
+			_, ok := kept[starts[l.Table]]
+			return !ok
+		})
+		for k := range f.Links {
+			f.Links[k].Table = kept[starts[f.Links[k].Table]]
+		}
 	}
 }

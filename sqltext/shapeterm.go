@@ -86,6 +86,10 @@ func (r *shapeReader) columnTest(d demand, k, j int, out []demand) []demand {
 	if op == 0 {
 		return out
 	}
+	if o, end, ok := r.columnRef(k+1, j); ok && end == j && op == Equal && !equal && !d.Document && !o.Document {
+		d.other = &o
+		return append(out, d)
+	}
 	return appendTest(out, d, op, equal, r.anyValue(k+1, j))
 }
 
