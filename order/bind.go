@@ -40,6 +40,8 @@ type boundTable struct {
 	plain bool
 	// direct: the statement names it.
 	direct bool
+	// linked is how many of terms its joins carried over.
+	linked int
 }
 
 type boundTerm struct {
@@ -113,6 +115,7 @@ func (p *Planner) newBound(s *sqltext.Shape, current string) *bound {
 	for i := range s.Free {
 		b.attribute(&s.Free[i])
 	}
+	b.link(s)
 	b.any = len(b.tables) > 0 || b.coarse || s.UserLock.Kind != sqltext.Absent || s.Frees || s.Verb == sqltext.Unlock || s.Verb == sqltext.Lock
 	return b
 }
