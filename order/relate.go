@@ -318,7 +318,7 @@ func (p *Planner) readsFrom(a, b *access) bool {
 	p.seen(f, b, seen, conf)
 	if conf == Guessed {
 		a.cmd.guess(last, seen, at)
-		a.cmd.reads = f
+		a.cmd.unproven.reads = f
 	}
 	if seen {
 		f.wait(last, conf, WriteRead, false)
