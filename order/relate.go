@@ -55,22 +55,17 @@ func (p *Planner) relateTo(a *access, l *list, look *glance, floor *floors, low 
 		p.relateToAll(a, l, floor, low)
 		return
 	}
-	at, until := look.span.near(), near(look.until)
-	i, other, byRow := l.walk(at)
+	at := look.span
 	if p.looks {
-		i, other, byRow = l.walk(anywhere)
+		at = anywhere
 	}
-	marks, head := l.marks, l.head
-	for ; i >= head; i, other = l.next(i, other, byRow) {
-		m := &marks[i]
-		if (until-m.from)|(m.hi-at.lo)|(at.hi-m.lo) < 0 { // it is behind a, or lies elsewhere
-			continue
-		}
-		if m.answered < *low || m.answered < look.done {
+	for i, other, byRow := l.walk(at); ; i, other = l.next(i, other, byRow) {
+		if i, other = look.pass(l, i, other, byRow, *low); i < l.head {
 			break
 		}
-		if !p.looks && look.passes(m) && (*low == 0 || m.answered != never) {
-			continue
+		m := &l.marks[i]
+		if m.answered < *low || m.answered < look.done {
+			break
 		}
 		b := l.items[i]
 		if m.answered == never && b.cmd.answered < *low {
