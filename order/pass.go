@@ -1,9 +1,6 @@
 package order
 
-import (
-	"math/bits"
-	"slices"
-)
+import "slices"
 
 // Most accesses that are near another change nothing: they lie elsewhere, they are
 // of other columns, or the session has waited for their transaction, or for a later
@@ -211,7 +208,7 @@ func (g *glance) pass(l *list, i, other int, byRow bool, low int64) (int, int) {
 		waited := ^(differ(m.session, r.session) | int64(r.upTo-m.begun))
 		told := ^(differ(m.session, s.session) | differ(epoch, s.epoch) | int64(s.upTo-m.begun)&differ(m.begun, s.also))
 		row := -int64(m.exact ^ g.exact) // it is another one
-		known := (int64(m.columns&g.columns|all) - 1) | ^differ(m.session, g.self) | row&(waited|told)
+		known := (int64(m.columns&g.columns|all) - 1) | row&(waited|told)
 		answered := ^(m.answered - stop) & (m.answered - never | first)
 		if apart|known&answered&g.trust >= 0 {
 			break
@@ -331,49 +328,4 @@ func (p *Planner) seen(f *command, b *access, seen bool, conf Confidence) {
 	default:
 		p.saw.note(b.group, 0, b.group.begun, len(p.members))
 	}
-}
-
-// reached is up to which of another session's groups, by when they began, a session
-// has waited for all, and had sent what waited after they were answered. What the
-// other session had answered before at belongs to these.
-type reached struct {
-	session, upTo uint64
-	at            int64
-}
-
-// maxReached is of how many sessions that is kept, which is of use only while there
-// is a place for most.
-const maxReached = 512
-
-// reach takes note that a session has waited. sessions is how many there are.
-func (m *member) reach(session, upTo uint64, at int64, sessions int) {
-	m.reached = grown(m.reached, sessions, func(r *reached) uint64 { return r.session })
-	r := &m.reached[session&uint64(len(m.reached)-1)]
-	if r.session == session {
-		upTo, at = max(upTo, r.upTo), max(at, r.at)
-	}
-	*r = reached{session, upTo, at}
-}
-
-// grown returns a list with a place for each of some sessions, most likely; in it
-// they lie by their numbers' last bits.
-func grown[T any](old []T, sessions int, of func(*T) uint64) []T {
-	n := 2 * min(sessions, maxReached/2)
-	if len(old) >= n {
-		return old
-	}
-	list := make([]T, 1<<bits.Len(uint(n-1)))
-	for i := range old {
-		list[of(&old[i])&uint64(len(list)-1)] = old[i]
-	}
-	return list
-}
-
-// upTo returns up to which group of its session, by when they began, a command is
-// not before the last; what was answered before at belongs to these.
-func (c *command) upTo() (group uint64, at int64) {
-	if g := c.group; g.ended == 0 || g.last != c {
-		return g.begun - 1, g.at
-	}
-	return c.group.begun, c.answered
 }

@@ -159,7 +159,7 @@ func (p *Planner) finishStep(c *command) {
 	m := c.group.session
 	kept := c.waits[:0]
 	for _, w := range c.waits {
-		if w.on.seq <= m.waited[w.on.session] || w.On.Number != 0 && w.On.Number < p.old {
+		if w.on.seq <= m.waitedFor(w.on.session) || w.On.Number != 0 && w.On.Number < p.old {
 			continue
 		}
 		kept = append(kept, w)
@@ -173,13 +173,7 @@ func (p *Planner) finishStep(c *command) {
 		w := &kept[i]
 		s.Waits[i] = w.Wait
 		if w.Confidence == Proven && !w.Sent {
-			if m.waited == nil {
-				m.waited = map[uint64]uint64{}
-			}
-			m.waited[w.on.session] = w.on.seq // more than before, and there is one such a session
-			if w.upTo > 0 {
-				m.reach(w.on.session, w.upTo, w.at, len(p.members))
-			}
+			m.reach(w, len(p.members))
 		}
 	}
 	m.room.reuse(c.waits)

@@ -260,7 +260,7 @@ func (p *Planner) reply(m *member, e *session.Reply) {
 // wait, with those before it.
 func (m *member) take(seq uint64) *command {
 	for i, c := range m.waiting {
-		if c.event.Seq == seq {
+		if c.id.seq == seq {
 			m.waiting = append(m.waiting[:0], m.waiting[i+1:]...)
 			return c
 		}
