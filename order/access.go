@@ -20,7 +20,18 @@ type access struct {
 	group *group
 	cmd   *command
 	table *table
-	mode  mode
+	// columns are those read (snapshot) or changed (wrote), a bit each; the last
+	// bit stands for all columns from 63 on.
+	columns uint64
+	// domains tell the rows, sorted by column.
+	domains []domain
+	// exact is a hash of the primary key where it names one row; else 0.
+	exact uint64
+	// end is where what it holds ends, if that is not the end of its group.
+	end *command
+	// via is the foreign key by which a new row locks it as its parent.
+	via  *relation
+	mode mode
 	// wrote: it changed rows, which others see once its transaction is committed.
 	wrote bool
 	// sure: the row that exact names was there, or is now, and so is its lock, though
@@ -43,8 +54,6 @@ type access struct {
 	was, left presence
 	all       bool
 	turns     uint8
-	// via is the foreign key by which a new row locks it as its parent.
-	via string
 	// ofParent: it is what a change of a parent does to its children.
 	ofParent bool
 	// made: the server makes up the row's primary key. lone: it is the only row of an
@@ -54,20 +63,11 @@ type access struct {
 	// statement names the table, and so has it to the end of its transaction.
 	bars  bars
 	opens bool
-	// columns are those read (snapshot) or changed (wrote), a bit each; the last
-	// bit stands for all columns from 63 on.
-	columns uint64
-	// domains tell the rows, sorted by column.
-	domains []domain
-	// exact is a hash of the primary key where it names one row; else 0.
-	exact uint64
-	// end is where what it holds ends, if that is not the end of its group.
-	end *command
-	// visit is the scan that saw it last.
-	visit uint64
 	// again: its transaction had locked its rows before, with a read that returned
 	// them. moves: rows that it returned were changed later in its transaction.
 	again, moves bool
+	// visit is the scan that saw it last.
+	visit uint64
 	// besides is what is asked of few; nil: nothing.
 	besides *besides
 }

@@ -16,7 +16,7 @@ func (p *Planner) accesses(m *member, c *command, failed *session.Error) {
 	c.noted = true
 	for i, s := range c.what.shapes {
 		c.freeTables(s, failed)
-		b := p.bind(s, c.what.schema)
+		b := p.bind(s, c.what.said().schema)
 		r := c.result(i, failed)
 		if b.any {
 			p.statementAccesses(m, c, s, b, r, failed)
@@ -94,7 +94,7 @@ func isLockError(e *session.Error) bool {
 
 // tableAccess takes note of what a statement did to one table.
 func (p *Planner) tableAccess(m *member, c *command, s *sqltext.Shape, bt *boundTable, r *session.Result, failed *session.Error) {
-	a := &take(&p.slabs.accesses, 1, slabItems)[0] // all zero
+	a := &take(&p.slabs.accesses, 1, slabAccesses)[0] // all zero
 	a.group, a.cmd, a.table, a.columns = c.group, c, bt.table, bt.changes
 	writes := bt.ref.Role&sqltext.Writes != 0
 	switch {

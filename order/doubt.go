@@ -12,18 +12,22 @@ const (
 // doubt takes note of what was guessed about a write whose rows a command sees:
 // in which order it and another were done.
 func (p *Planner) doubt(c, write *command) {
+	if p.doubts == nil {
+		return
+	}
 	for _, g := range write.step.Guesses {
 		p.doubts.add(c, write.named(), g)
 	}
-	for _, g := range write.guesses {
+	for _, g := range write.has().guesses {
 		p.doubts.add(c, write.named(), session.Guess{Session: g.on.Session, Seq: g.on.Seq, Seen: g.seen})
 	}
 }
 
 // doubtRests takes note of the guess that what a command finds rests on.
 func (p *Planner) doubtRests(c *command) {
-	w := &c.rests.writes
-	p.doubts.add(c, w[1], session.Guess{Session: w[0].Session, Seq: w[0].Seq, Seen: c.rests.seen})
+	rests := c.unproven.rests
+	w := &rests.writes
+	p.doubts.add(c, w[1], session.Guess{Session: w[0].Session, Seq: w[0].Seq, Seen: rests.seen})
 }
 
 // doubts are guesses about writes by the commands that see their rows. nil: none are
@@ -54,14 +58,14 @@ func (p *Planner) keepPoints(c *command) {
 	if p.points == nil {
 		p.points = map[commandID]int64{}
 	}
-	for _, g := range c.guesses {
+	for _, g := range c.has().guesses {
 		p.points[commandID{g.on.Session, g.on.Seq}] = g.at
 	}
-	if c.reads != nil && c.reads != c {
+	if f := c.has().reads; f != nil && f != c {
 		if p.snaps == nil {
 			p.snaps = map[commandID]commandID{}
 		}
-		p.snaps[commandID{c.step.Session, c.step.Seq}] = commandID{c.reads.step.Session, c.reads.step.Seq}
+		p.snaps[commandID{c.step.Session, c.step.Seq}] = commandID{f.step.Session, f.step.Seq}
 	}
 }
 

@@ -1,6 +1,8 @@
 package order
 
 import (
+	"slices"
+
 	"myreplay/classic"
 	"myreplay/schema"
 	"myreplay/session"
@@ -9,11 +11,57 @@ import (
 
 // effect is what a command's text says, read when it was sent.
 type effect struct {
-	shapes   []*sqltext.Shape
+	shapes []*sqltext.Shape
+	// words are nil where they say nothing, or are not needed any more.
+	words *words
+}
+
+// words are what a command's text says besides its shapes.
+type words struct {
 	literals []sqltext.LiteralToken
 	text     []byte
 	params   []classic.Param
 	schema   string // the default schema
+}
+
+// noWords are not written to.
+var noWords words
+
+// said returns the words, to read them.
+func (e *effect) said() *words {
+	if e.words == nil {
+		return &noWords
+	}
+	return e.words
+}
+
+// say returns words of a session. The literals are copied, the text is not.
+func (p *Planner) say(m *member, text []byte, literals []sqltext.LiteralToken) *words {
+	var w *words
+	if n := len(p.words); n > 0 {
+		w, p.words = p.words[n-1], p.words[:n-1]
+	} else {
+		w = &take(&p.slabs.words, 1, slabWords)[0]
+	}
+	w.text, w.schema, w.literals = text, m.schema, append(w.literals, literals...)
+	return w
+}
+
+// maxSpareWords is how many words are kept for use again.
+const maxSpareWords = 1 << 12
+
+// unsay gives up the words of a command whose accesses are noted, and whose step is
+// handed on. Those of definitions are asked for later, too.
+func (p *Planner) unsay(c *command) {
+	w := c.what.words
+	if p.live || !c.noted || w == nil || c.what.defines() {
+		return
+	}
+	c.what.words = nil
+	if len(p.words) < maxSpareWords && cap(w.literals) <= maxSpare {
+		*w = words{literals: w.literals[:0]}
+		p.words = append(p.words, w)
+	}
 }
 
 // read takes note of what a command's text says.
@@ -26,24 +74,29 @@ func (p *Planner) read(m *member, c *command) {
 	switch e.Kind {
 	case session.Query, session.Find, session.Insert, session.Update, session.Delete, session.View:
 		shapes, literals := p.shaper.Shapes(e.SQL, p.dialects.Options(m.id))
-		c.what.text, c.what.schema, c.what.shapes = e.SQL, m.schema, take(&p.slabs.shapes, len(shapes), slabValues)
-		copy(c.what.shapes, shapes)
-		if needsValues(shapes) {
-			c.what.literals = take(&p.slabs.literals, len(literals), slabValues)
-			copy(c.what.literals, literals)
+		if !needsValues(shapes) {
+			literals = nil
 		}
+		c.what = effect{take(&p.slabs.shapes, len(shapes), slabValues), p.say(m, e.SQL, literals)}
+		copy(c.what.shapes, shapes)
 		p.named(m, c)
 	case session.Prepare:
 		p.prepare(m, c)
 	case session.Execute, session.BulkExecute, session.OpenCursor:
 		if st := m.of(e); st != nil {
-			c.what = effect{shapes: st.shapes, literals: st.literals, text: st.text, params: m.params(st, e), schema: m.schema}
+			c.what = effect{st.shapes, p.say(m, st.text, st.literals)}
+			c.what.words.params = m.params(st, e)
 		}
 	case session.LongData:
 		if st := m.of(e); st != nil {
 			st.long = true
 		}
 	}
+}
+
+// defines tells whether a statement changes definitions.
+func (e *effect) defines() bool {
+	return slices.ContainsFunc(e.shapes, func(s *sqltext.Shape) bool { return s.Class == sqltext.DDL })
 }
 
 // needsValues tells whether some shape has rows or conditions.
@@ -78,14 +131,14 @@ func (p *Planner) named(m *member, c *command) {
 	switch s := shapes[0]; s.Verb {
 	case sqltext.Prepare:
 		m.name(s.Name, &statement{}) // its text may come from a variable
-		if len(c.what.literals) == 1 && c.what.literals[0].Kind == sqltext.String {
+		if len(c.what.said().literals) == 1 && c.what.said().literals[0].Kind == sqltext.String {
 			opt := p.dialects.Options(m.id)
-			sql := sqltext.AppendString(nil, c.what.literals[0].Span.Of(c.what.text), opt)
+			sql := sqltext.AppendString(nil, c.what.said().literals[0].Span.Of(c.what.said().text), opt)
 			m.name(s.Name, p.statement(sql, opt))
 		}
 	case sqltext.Execute:
 		if st := m.named[lower(s.Name)]; st != nil && st.text != nil {
-			c.what = effect{shapes: st.shapes, literals: st.literals, text: st.text, schema: m.schema}
+			c.what = effect{st.shapes, p.say(m, st.text, st.literals)}
 		}
 	}
 }
@@ -247,7 +300,7 @@ func (m *member) verb(s *sqltext.Shape, c *command, failed *session.Error) {
 }
 
 func (m *member) set(s *sqltext.Shape, c *command) {
-	m.limited = m.limited || mayName(c.what.text, selectLimit)
+	m.limited = m.limited || mayName(c.what.said().text, selectLimit)
 	if s.Isolation != "" {
 		l := levelOf(s.Isolation)
 		if s.NextOnly {
@@ -262,8 +315,8 @@ func (m *member) set(s *sqltext.Shape, c *command) {
 	case sqltext.FalseValue:
 		m.manual = true
 	case sqltext.Literal:
-		if v.Index < len(c.what.literals) {
-			n, ok := c.what.literals[v.Index].Int(c.what.text)
+		if v.Index < len(c.what.said().literals) {
+			n, ok := c.what.said().literals[v.Index].Int(c.what.said().text)
 			if m.manual = ok && n == 0; !m.manual {
 				m.inTrans = false
 			}

@@ -97,10 +97,10 @@ func (p *Planner) literal(c *command, a *access, column uint8, v sqltext.Value) 
 // character set, and does not end with a space.
 func (c *command) plain(v sqltext.Value) (s []byte, ok bool) {
 	switch {
-	case v.Kind == sqltext.Literal && v.Index < len(c.what.literals) && c.what.literals[v.Index].Kind == sqltext.String:
-		s = sqltext.AppendString(nil, c.what.literals[v.Index].Span.Of(c.what.text), sqltext.Options{})
-	case v.Kind == sqltext.Placeholder && v.Index < len(c.what.params) && isText(c.what.params[v.Index].Type) && !c.what.params[v.Index].Null && !c.what.params[v.Index].Long:
-		s = c.what.params[v.Index].Value
+	case v.Kind == sqltext.Literal && v.Index < len(c.what.said().literals) && c.what.said().literals[v.Index].Kind == sqltext.String:
+		s = sqltext.AppendString(nil, c.what.said().literals[v.Index].Span.Of(c.what.said().text), sqltext.Options{})
+	case v.Kind == sqltext.Placeholder && v.Index < len(c.what.said().params) && isText(c.what.said().params[v.Index].Type) && !c.what.said().params[v.Index].Null && !c.what.said().params[v.Index].Long:
+		s = c.what.said().params[v.Index].Value
 	default:
 		return nil, false
 	}
@@ -187,10 +187,11 @@ func (r *fact) tells(g *group) (seen, known bool) {
 // between returns the bounds of the point of a snapshot that evidence and lessons
 // set: so that what is guessed does not contradict them.
 func (p *Planner) between(f *command) (after, before int64) {
-	if f.bounded {
-		return f.after, f.before
+	known := f.gets()
+	if known.bounded {
+		return known.after, known.before
 	}
-	f.bounded = true
+	known.bounded = true
 	after, before = p.options.Learned.between(f)
 	lo, hi := after, before
 	for _, below := range []bool{false, true} {
@@ -206,7 +207,7 @@ func (p *Planner) between(f *command) (after, before int64) {
 	if lo, hi = p.returnedBounds(f, after, before); lo < hi {
 		after, before = lo, hi
 	}
-	f.after, f.before = after, before
+	known.after, known.before = after, before
 	return after, before
 }
 

@@ -76,7 +76,7 @@ func (p *Planner) follow(a *access, kindOf writeKind) {
 		}
 		parent := p.also(a, f.other, share, false, carry(a, f.ours, f.theirs))
 		if kindOf == inserts && parent.exact != 0 {
-			a.tellParent(parent, f.name)
+			a.tellParent(parent, f)
 		}
 	}
 	for i := range t.children {

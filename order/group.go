@@ -18,22 +18,17 @@ type command struct {
 	id             commandID
 	what           effect
 	// waits are those of its step, until that is finished.
-	waits   []pendingWait
-	guesses []guess
-	// rests is what it finds whose writers were put in order by a guess.
-	rests *part
-	// reads is the command that took the snapshot that the guesses are about.
-	reads *command
-	// after and before are bounds of its snapshot's point, once bounded is set.
-	after, before int64
+	waits []pendingWait
+	// unproven is what is guessed; nil: nothing.
+	unproven *unproven
 	// stood is when it had taken no effect yet, as far as that is known.
 	stood int64
 	// takes is how long such a command took at least.
 	takes int64
 	// barrier: all wait for it. finished: its step is handed on, or will be as it is.
 	barrier, finished bool
-	// snaps: it takes a snapshot. bounded: see after.
-	snaps, bounded bool
+	// snaps: it takes a snapshot.
+	snaps bool
 	// still: it is one statement that reads, and its first table was not changed yet.
 	still bool
 	// noted: what it does to rows is.
@@ -45,6 +40,37 @@ type command struct {
 	// renewals is how often its wait was found to be right, since when that was last.
 	renewals        int32
 	handedAt, since int64
+}
+
+// unproven is what is guessed of a command, which of most is nothing.
+type unproven struct {
+	guesses []guess
+	// rests is what it finds whose writers were put in order by a guess.
+	rests *part
+	// reads is the command that took the snapshot that the guesses are about.
+	reads *command
+	// after and before are bounds of its snapshot's point, once bounded is set.
+	after, before int64
+	bounded       bool
+}
+
+// allProven is of commands of which nothing is guessed. It is not written to.
+var allProven unproven
+
+// has returns what is guessed of a command, to read it.
+func (c *command) has() *unproven {
+	if c.unproven == nil {
+		return &allProven
+	}
+	return c.unproven
+}
+
+// gets is has to write to it.
+func (c *command) gets() *unproven {
+	if c.unproven == nil {
+		c.unproven = &unproven{}
+	}
+	return c.unproven
 }
 
 // point is where the snapshot of a reading command is taken to lie: as long before

@@ -29,7 +29,7 @@ func (bt *boundTable) generates() bool {
 func (m *member) generated(c *command, s *sqltext.Shape, b *bound, r *session.Result) {
 	switch {
 	case m.x || b.coarse || s.Verb == sqltext.Call || s.Funcs&sqltext.FuncSetsInsertID != 0,
-		s.Verb == sqltext.Set && mayName(c.what.text, "insert_id"):
+		s.Verb == sqltext.Set && mayName(c.what.said().text, "insert_id"):
 		m.lastID = 0
 		return
 	case r != nil && r.Outcome == session.OK && r.InsertID == 0:

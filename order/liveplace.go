@@ -29,7 +29,7 @@ func (p *Planner) needsReply(m *member, c *command) bool {
 
 // goesAtOnce tells whether a statement has its place when it is sent.
 func (p *Planner) goesAtOnce(m *member, c *command, s *sqltext.Shape) bool {
-	b := p.bind(s, c.what.schema)
+	b := p.bind(s, c.what.said().schema)
 	if b.coarse || s.UserLock.Kind != sqltext.Absent || s.Frees {
 		return false
 	}
@@ -315,7 +315,7 @@ func (g *group) isEnding() bool {
 // the lock of a transaction that is open: so nothing of it has happened yet.
 func (p *Planner) isBlocked(c *command) bool {
 	for _, s := range c.what.shapes {
-		if b := p.bind(s, c.what.schema); b.coarse || s.Class == sqltext.DDL || s.UserLock.Kind != sqltext.Absent || s.Frees {
+		if b := p.bind(s, c.what.said().schema); b.coarse || s.Class == sqltext.DDL || s.UserLock.Kind != sqltext.Absent || s.Frees {
 			return false
 		}
 	}

@@ -40,11 +40,10 @@ type member struct {
 	temp     map[string]bool
 	// locks are the named locks that it holds.
 	locks map[string]*access
-	// waited is, for each other session, the latest command that one of its own has
-	// waited for.
-	waited map[uint64]uint64
-	// reached is as waited, for groups.
+	// reached is what it has waited for of other sessions, waited the latest command of
+	// those that have no place there.
 	reached []reached
+	waited  map[uint64]uint64
 	newest  *group             // that others may wait for; nil: none
 	room    *room[pendingWait] // the planner's
 	line    line               // of a Live

@@ -1,9 +1,6 @@
 package order
 
-import (
-	"math/bits"
-	"slices"
-)
+import "slices"
 
 // Most accesses that are near another change nothing: they lie elsewhere, they are
 // of other columns, or the session has waited for their transaction, or for a later
@@ -107,16 +104,21 @@ type glance struct {
 	// it meets what is ranged and lies there.
 	all, alone bool
 	// self is the access's own session.
-	self    uint64
+	self uint64
+	// trust is 0 where nothing but its place lets an access be passed over, else -1.
+	trust   int64
 	reached []reached
 	settled *settlement // nil: none
 }
 
 // glance returns what passes over accesses that change nothing for a.
 func (p *Planner) glance(a *access) glance {
-	g := glance{span: a.table.span, columns: setOf(a.columns) | definition, exact: noRow, self: a.group.session.id, reached: a.group.session.reached}
+	g := glance{span: a.table.span.near(), trust: -1, columns: setOf(a.columns) | definition, exact: noRow, self: a.group.session.id, reached: a.group.session.reached}
 	if a.exact != 0 {
 		g.exact = uint32(a.exact)
+	}
+	if p.looks {
+		g.trust = 0
 	}
 	if len(a.domains) == 1 && -far < g.lo && g.hi < far-1 {
 		g.alone = a.domains[0].set == nil
@@ -138,8 +140,8 @@ func (p *Planner) glanceAt(g *glance, a *access, l *list) {
 		g.reached = nil
 	}
 	g.all = a.isWhole() || a.mode != snapshot && locks
-	g.settled, g.until, g.done = nil, p.until(a, locks), -never
-	if g.reached != nil && !p.live && !p.looks && (!locks || g.exact == noRow) && !l.ends && l.len() >= doneFrom*len(p.roster) {
+	g.settled, g.until, g.done = nil, near(p.until(a, locks)), -never
+	if g.reached != nil && !p.live && !p.looks && (!locks || g.exact == noRow) && !l.ends && l.len() >= len(p.roster) { // else it is not worth while
 		if done := p.doneBy(a.group.session); done > -never {
 			g.done = near(done) - l.slack
 		}
@@ -171,29 +173,55 @@ func (p *Planner) until(a *access, locks bool) int64 {
 	return last.answered
 }
 
-// passes tells whether an access with a mark, which lies in the span, changes
-// nothing.
-func (g *glance) passes(m *mark) bool {
-	if !g.all && m.columns&g.columns == 0 || m.session == g.self {
-		return true
+// noneReached and noneSettled stand for what there is none of.
+var (
+	noneReached = []reached{{}}
+	noneSettled = []settled{{epoch: 1<<64 - 1}}
+)
+
+// pass goes on from a place of a list to the latest mark that is to be looked at; a
+// place before the list's head: there is none. low is as of relateTo.
+//
+// What lets a mark be passed over is as good as random, so that a processor would take
+// most branches wrongly. There is but one: what is asked of a mark is below zero where
+// it is so.
+func (g *glance) pass(l *list, i, other int, byRow bool, low int64) (int, int) {
+	reached, settled, epoch := noneReached, noneSettled, uint64(0)
+	if len(g.reached) > 0 {
+		reached = g.reached
 	}
-	if m.exact == g.exact {
-		return false
+	if g.settled != nil && len(g.settled.list) > 0 {
+		settled, epoch = g.settled.list, g.settled.epoch
 	}
-	if n := len(g.reached); n > 0 {
-		if r := &g.reached[m.session&uint64(n-1)]; m.begun <= r.upTo && m.session == r.session {
-			return true
+	stop, first, all := max(low, g.done), int64(0), columnSet(0)
+	if low == 0 {
+		first = -1
+	}
+	if g.all {
+		all = definition
+	}
+	marks, head := l.marks, l.head
+	for ; i >= head; i, other = l.next(i, other, byRow) {
+		m := &marks[i]
+		apart := (g.until - m.from) | (m.hi - g.lo) | (g.hi - m.lo) // it is behind the access, or lies elsewhere
+		r, s := &reached[m.session&uint64(len(reached)-1)], &settled[m.session&uint64(len(settled)-1)]
+		waited := ^(differ(m.session, r.session) | int64(r.upTo-m.begun))
+		told := ^(differ(m.session, s.session) | differ(epoch, s.epoch) | int64(s.upTo-m.begun)&differ(m.begun, s.also))
+		row := -int64(m.exact ^ g.exact) // it is another one
+		known := (int64(m.columns&g.columns|all) - 1) | row&(waited|told)
+		answered := ^(m.answered - stop) & (m.answered - never | first)
+		if apart|known&answered&g.trust >= 0 {
+			break
 		}
 	}
-	return g.settled != nil && g.settled.has(m)
+	return i, other
 }
+
+// differ is below zero where two numbers are not the same.
+func differ(a, b uint64) int64 { return int64(a^b) | -int64(a^b) }
 
 // noRow is a mark's exact for one that names no row: those of rows are odd.
 const noRow = 2
-
-// doneFrom is how many accesses a list has for each session before it is worth while
-// to ask by when a session has waited for all others.
-const doneFrom = 4
 
 // doneBy is before when all that was answered of other sessions was waited for by a
 // session, of what is not old.
@@ -261,14 +289,6 @@ func (s *settlement) of(c *command) *settlement {
 	return s
 }
 
-func (s *settlement) has(m *mark) bool {
-	if len(s.list) == 0 {
-		return false
-	}
-	e := &s.list[m.session&uint64(len(s.list)-1)]
-	return e.session == m.session && e.epoch == s.epoch && (m.begun <= e.upTo || m.begun == e.also)
-}
-
 // note takes note of a group, or of all up to it.
 func (s *settlement) note(g *group, upTo, also uint64, sessions int) {
 	s.list = grown(s.list, sessions, func(e *settled) uint64 { return e.session })
@@ -308,49 +328,4 @@ func (p *Planner) seen(f *command, b *access, seen bool, conf Confidence) {
 	default:
 		p.saw.note(b.group, 0, b.group.begun, len(p.members))
 	}
-}
-
-// reached is up to which of another session's groups, by when they began, a session
-// has waited for all, and had sent what waited after they were answered. What the
-// other session had answered before at belongs to these.
-type reached struct {
-	session, upTo uint64
-	at            int64
-}
-
-// maxReached is of how many sessions that is kept, which is of use only while there
-// is a place for most.
-const maxReached = 512
-
-// reach takes note that a session has waited. sessions is how many there are.
-func (m *member) reach(session, upTo uint64, at int64, sessions int) {
-	m.reached = grown(m.reached, sessions, func(r *reached) uint64 { return r.session })
-	r := &m.reached[session&uint64(len(m.reached)-1)]
-	if r.session == session {
-		upTo, at = max(upTo, r.upTo), max(at, r.at)
-	}
-	*r = reached{session, upTo, at}
-}
-
-// grown returns a list with a place for each of some sessions, most likely; in it
-// they lie by their numbers' last bits.
-func grown[T any](old []T, sessions int, of func(*T) uint64) []T {
-	n := 2 * min(sessions, maxReached/2)
-	if len(old) >= n {
-		return old
-	}
-	list := make([]T, 1<<bits.Len(uint(n-1)))
-	for i := range old {
-		list[of(&old[i])&uint64(len(list)-1)] = old[i]
-	}
-	return list
-}
-
-// upTo returns up to which group of its session, by when they began, a command is
-// not before the last; what was answered before at belongs to these.
-func (c *command) upTo() (group uint64, at int64) {
-	if g := c.group; g.ended == 0 || g.last != c {
-		return g.begun - 1, g.at
-	}
-	return c.group.begun, c.answered
 }

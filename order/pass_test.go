@@ -95,3 +95,22 @@ func TestLawPass(t *testing.T) {
 		same("sysbench", events, benchSchema, Options{Mode: Row}, true)
 	}
 }
+
+// What a session has waited for is told however many others there are, with a place of
+// their own or without.
+func TestReach(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	m, want := &member{id: 7}, map[uint64]uint64{}
+	for i := range uint64(50_000) {
+		sessions := 2 + int(i/20)
+		on := uint64(r.IntN(sessions))
+		if on == m.id {
+			continue
+		}
+		if got := m.waitedFor(on); got != want[on] {
+			t.Fatalf("after %d: %d of %d, want %d", i, got, on, want[on])
+		}
+		m.reach(&pendingWait{on: commandID{on, i + 1}}, sessions)
+		want[on] = i + 1
+	}
+}

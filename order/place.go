@@ -159,7 +159,7 @@ func (p *Planner) finishStep(c *command) {
 	m := c.group.session
 	kept := c.waits[:0]
 	for _, w := range c.waits {
-		if w.on.seq <= m.waited[w.on.session] || w.On.Number != 0 && w.On.Number < p.old {
+		if w.on.seq <= m.waitedFor(w.on.session) || w.On.Number != 0 && w.On.Number < p.old {
 			continue
 		}
 		kept = append(kept, w)
@@ -167,29 +167,24 @@ func (p *Planner) finishStep(c *command) {
 		p.stats.Reasons[w.Reason]++
 	}
 	if len(kept) > 0 {
-		s.Waits = take(&p.slabs.waits, len(kept), slabItems)
+		s.Waits = take(&p.slabs.waits, len(kept), slabWaits)
 	}
 	for i := range kept {
 		w := &kept[i]
 		s.Waits[i] = w.Wait
 		if w.Confidence == Proven && !w.Sent {
-			if m.waited == nil {
-				m.waited = map[uint64]uint64{}
-			}
-			m.waited[w.on.session] = w.on.seq // more than before, and there is one such a session
-			if w.upTo > 0 {
-				m.reach(w.on.session, w.upTo, w.at, len(p.members))
-			}
+			m.reach(w, len(p.members))
 		}
 	}
 	m.room.reuse(c.waits)
 	c.waits, c.finished = nil, true
 	s.Still = c.still && p.isStill(c)
-	if c.rests != nil {
-		s.Rests = c.rests.writes[:]
+	guessed := c.has()
+	if guessed.rests != nil {
+		s.Rests = guessed.rests.writes[:]
 		p.doubtRests(c)
 	}
-	if len(c.guesses) > 0 {
+	if len(guessed.guesses) > 0 {
 		if c.snaps {
 			c.ambiguous = true
 			p.stats.Ambiguous++
@@ -197,6 +192,7 @@ func (p *Planner) finishStep(c *command) {
 		p.keepPoints(c)
 		c.settle()
 	}
+	p.unsay(c)
 }
 
 // wait has a command wait for another. Of those of one session the latest is
@@ -262,20 +258,22 @@ func (c *command) waitLate(late Wait) {
 // guess takes note of an unproven place next to another command, whose effect was
 // at a time.
 func (c *command) guess(on *command, seen bool, at int64) {
-	for i := range c.guesses {
-		if c.guesses[i].on == on.step {
+	known := c.gets()
+	for i := range known.guesses {
+		if known.guesses[i].on == on.step {
 			return
 		}
 	}
-	c.guesses = append(c.guesses, guess{on: on.step, at: at, seen: seen})
+	known.guesses = append(known.guesses, guess{on: on.step, at: at, seen: seen})
 }
 
 // guess is the same of accesses that can't be held at once.
 func (a *access) guess(b *access, seen bool) {
 	a.cmd.guess(b.cmd, seen, b.cmd.answered)
 	if a.mode == define || b.mode == define {
-		i := slices.IndexFunc(a.cmd.guesses, func(g guess) bool { return g.on == b.cmd.step })
-		a.cmd.guesses[i].defines = true
+		list := a.cmd.has().guesses
+		i := slices.IndexFunc(list, func(g guess) bool { return g.on == b.cmd.step })
+		list[i].defines = true
 	}
 }
 
@@ -291,7 +289,7 @@ type guess struct {
 // settle gives the step those of its guesses that are next to its place, in the
 // order of time: what was seen, then what was not.
 func (c *command) settle() {
-	list := c.guesses
+	list := c.unproven.guesses
 	slices.SortStableFunc(list, func(a, b guess) int {
 		if a.seen != b.seen {
 			if a.seen {
@@ -309,7 +307,7 @@ func (c *command) settle() {
 	for _, g := range list[from:min(len(list), from+session.MaxGuesses)] {
 		c.step.Guesses = append(c.step.Guesses, session.Guess{Session: g.on.Session, Seq: g.on.Seq, Seen: g.seen, Defines: g.defines})
 	}
-	c.guesses = nil
+	c.unproven.guesses = nil
 }
 
 // afterLongs has the end of a transaction that wrote wait for the snapshots of

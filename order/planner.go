@@ -55,6 +55,7 @@ type Planner struct {
 	waits room[pendingWait]
 	held  room[held]
 	near  room[*access]
+	words []*words // to use again
 	// hid is how snapshots stand to the transaction that is being placed, saw how
 	// others do to its snapshot.
 	hid, saw settlement
@@ -189,7 +190,7 @@ func (p *Planner) hold(g *group, h held) {
 
 // command takes a command.
 func (p *Planner) command(m *member, e *session.Command) {
-	c := &take(&p.slabs.commands, 1, slabItems)[0]
+	c := &take(&p.slabs.commands, 1, slabCommands)[0]
 	c.event, c.step, c.id, c.sent, c.answered = e, p.step(e), commandID{e.ID, e.Seq}, e.End, never // the rest is zero
 	g := m.open
 	if g == nil {
@@ -227,7 +228,7 @@ func (p *Planner) noEnder(g *group) {
 }
 
 func (p *Planner) step(e *session.Command) *Step {
-	s := &take(&p.slabs.steps, 1, slabItems)[0]
+	s := &take(&p.slabs.steps, 1, slabSteps)[0]
 	s.Session, s.Seq = e.ID, e.Seq
 	return s
 }
@@ -259,7 +260,7 @@ func (p *Planner) reply(m *member, e *session.Reply) {
 // wait, with those before it.
 func (m *member) take(seq uint64) *command {
 	for i, c := range m.waiting {
-		if c.event.Seq == seq {
+		if c.id.seq == seq {
 			m.waiting = append(m.waiting[:0], m.waiting[i+1:]...)
 			return c
 		}

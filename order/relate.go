@@ -55,22 +55,17 @@ func (p *Planner) relateTo(a *access, l *list, look *glance, floor *floors, low 
 		p.relateToAll(a, l, floor, low)
 		return
 	}
-	at, until := look.span.near(), near(look.until)
-	i, other, byRow := l.walk(at)
+	at := look.span
 	if p.looks {
-		i, other, byRow = l.walk(anywhere)
+		at = anywhere
 	}
-	marks, head := l.marks, l.head
-	for ; i >= head; i, other = l.next(i, other, byRow) {
-		m := &marks[i]
-		if (until-m.from)|(m.hi-at.lo)|(at.hi-m.lo) < 0 { // it is behind a, or lies elsewhere
-			continue
-		}
-		if m.answered < *low || m.answered < look.done {
+	for i, other, byRow := l.walk(at); ; i, other = l.next(i, other, byRow) {
+		if i, other = look.pass(l, i, other, byRow, *low); i < l.head {
 			break
 		}
-		if !p.looks && look.passes(m) && (*low == 0 || m.answered != never) {
-			continue
+		m := &l.marks[i]
+		if m.answered < *low || m.answered < look.done {
+			break
 		}
 		b := l.items[i]
 		if m.answered == never && b.cmd.answered < *low {
@@ -318,7 +313,7 @@ func (p *Planner) readsFrom(a, b *access) bool {
 	p.seen(f, b, seen, conf)
 	if conf == Guessed {
 		a.cmd.guess(last, seen, at)
-		a.cmd.reads = f
+		a.cmd.unproven.reads = f
 	}
 	if seen {
 		f.wait(last, conf, WriteRead, false)

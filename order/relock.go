@@ -15,7 +15,7 @@ func (p *Planner) relock(read, a *access) {
 		return
 	}
 	name := "`" + t.schema.Name + "`"
-	if read.cmd.what.schema != t.schema.Schema { // else the target may have it under another name
+	if read.cmd.what.said().schema != t.schema.Schema { // else the target may have it under another name
 		name = "`" + t.schema.Schema + "`." + name
 	}
 	column := t.schema.Columns[t.primary[0]].Name

@@ -5,8 +5,9 @@ import "myreplay/sqltext"
 // The sizes of slabs: things that live about as long as each other are made many
 // at a time.
 const (
-	slabItems  = 64
-	slabValues = 1024
+	slabItems = 64
+	// These just fit the sizes in which Go's allocator hands out memory.
+	slabSteps, slabCommands, slabAccesses, slabWaits, slabWords, slabValues = 66, 60, 63, 250, 23, 1000
 )
 
 // slabs make what a plan is made of.
@@ -15,7 +16,7 @@ type slabs struct {
 	commands []command
 	accesses []access
 	domains  []domain
-	literals []sqltext.LiteralToken
+	words    []words
 	shapes   []*sqltext.Shape
 	waits    []Wait
 }
@@ -31,7 +32,7 @@ func take[T any](slab *[]T, n, size int) []T {
 }
 
 func (s *slabs) access(a access) *access {
-	p := &take(&s.accesses, 1, slabItems)[0]
+	p := &take(&s.accesses, 1, slabAccesses)[0]
 	*p = a
 	return p
 }

@@ -14,7 +14,7 @@ func (p *Planner) isStill(c *command) bool {
 		return false
 	}
 	s := c.what.shapes[0]
-	b := p.bind(s, c.what.schema)
+	b := p.bind(s, c.what.said().schema)
 	if b.coarse || s.Flags&elsewhere != 0 || s.Funcs != 0 {
 		return false
 	}

@@ -151,7 +151,7 @@ func (p *Planner) isUnderWay(t *table, until int64, need presence) bool {
 		t = t.of
 	}
 	for c := range p.awaited() {
-		if c.sent < until && slices.ContainsFunc(c.what.shapes, func(s *sqltext.Shape) bool { return p.mayTurn(t, s, c.what.schema, need) }) {
+		if c.sent < until && slices.ContainsFunc(c.what.shapes, func(s *sqltext.Shape) bool { return p.mayTurn(t, s, c.what.said().schema, need) }) {
 			return true
 		}
 	}
@@ -302,16 +302,16 @@ func (a *access) namesAll(s *sqltext.Shape) bool {
 			return false
 		}
 	}
-	return len(a.cmd.what.literals)+len(a.cmd.what.params) == n
+	return len(a.cmd.what.said().literals)+len(a.cmd.what.said().params) == n
 }
 
 // tellParent takes note of whether a new row's parent was there.
-func (a *access) tellParent(parent *access, key string) {
+func (a *access) tellParent(parent *access, key *relation) {
 	e := a.cmd.err()
 	switch {
 	case a.was == absent && a.left == there:
 		parent.was, parent.left, parent.via = there, there, key
-	case e != nil && a.lone && a.isTelling() && (e.Code == errNoParent && strings.Contains(e.Message, "`"+key+"`") || e.Code == errNoParentOld && len(a.table.parents) == 1):
+	case e != nil && a.lone && a.isTelling() && (e.Code == errNoParent && strings.Contains(e.Message, "`"+key.name+"`") || e.Code == errNoParentOld && len(a.table.parents) == 1):
 		parent.was, parent.left = absent, absent
 	}
 }
@@ -354,5 +354,5 @@ func (a *access) isOrphan() bool {
 // that another one made.
 func (a *access) wasKept(b *access) bool {
 	e := a.cmd.err()
-	return b.via != "" && e != nil && e.Code == errHasChild && strings.Contains(e.Message, "`"+b.via+"`")
+	return b.via != nil && e != nil && e.Code == errHasChild && strings.Contains(e.Message, "`"+b.via.name+"`")
 }

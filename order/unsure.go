@@ -128,8 +128,11 @@ func (p *Planner) rest(g *group) {
 		return
 	}
 	for _, a := range g.accesses {
-		if a.cmd.rests == nil && a.mode != define && !(a.inserts && a.fresh) {
-			a.cmd.rests = a.table.unsure.found(a)
+		if a.cmd.has().rests != nil || a.mode == define || a.inserts && a.fresh {
+			continue
+		}
+		if found := a.table.unsure.found(a); found != nil {
+			a.cmd.gets().rests = found
 		}
 	}
 }
@@ -146,10 +149,11 @@ func (p *Planner) pass(g *group) {
 		if !a.wrote || len(c.what.shapes) != 1 {
 			continue
 		}
+		rests := c.has().rests
 		switch s := c.what.shapes[0]; {
-		case a.mode != define && c.rests != nil && (len(s.Tables) > 1 || s.Limit):
-			a.table.unsure.add(a, &part{columns: allColumns, since: c.rests.since, writes: c.rests.writes, seen: c.rests.seen})
-		case a.mode == define && len(c.guesses) == 0 && (s.Verb == sqltext.Truncate || s.Verb == sqltext.Drop && c.isOfTables()):
+		case a.mode != define && rests != nil && (len(s.Tables) > 1 || s.Limit):
+			a.table.unsure.add(a, &part{columns: allColumns, since: rests.since, writes: rests.writes, seen: rests.seen})
+		case a.mode == define && len(c.has().guesses) == 0 && (s.Verb == sqltext.Truncate || s.Verb == sqltext.Drop && c.isOfTables()):
 			a.table.unsure = unsure{}
 		}
 	}

@@ -120,22 +120,22 @@ func (c *command) value(column uint8, cl class, v sqltext.Value) (domain, bool) 
 		id := c.group.session.lastID
 		return one(column, number, id), id != 0 && cl == integers
 	case sqltext.Literal:
-		if v.Index < len(c.what.literals) {
+		if v.Index < len(c.what.said().literals) {
 			return c.literal(column, cl, v)
 		}
 	case sqltext.Placeholder:
-		if v.Index < len(c.what.params) {
-			return param(column, cl, v, &c.what.params[v.Index])
+		if v.Index < len(c.what.said().params) {
+			return param(column, cl, v, &c.what.said().params[v.Index])
 		}
 	}
 	return domain{}, false
 }
 
 func (c *command) literal(column uint8, cl class, v sqltext.Value) (domain, bool) {
-	l := &c.what.literals[v.Index]
+	l := &c.what.said().literals[v.Index]
 	switch l.Kind {
 	case sqltext.Int:
-		n, ok := l.Int(c.what.text)
+		n, ok := l.Int(c.what.said().text)
 		if v.Negative {
 			n = -n
 		}
@@ -145,7 +145,7 @@ func (c *command) literal(column uint8, cl class, v sqltext.Value) (domain, bool
 			return domain{}, false
 		}
 		var buf [64]byte
-		return textValue(column, cl, sqltext.AppendString(buf[:0], l.Span.Of(c.what.text), sqltext.Options{}))
+		return textValue(column, cl, sqltext.AppendString(buf[:0], l.Span.Of(c.what.said().text), sqltext.Options{}))
 	}
 	return domain{}, false
 }
