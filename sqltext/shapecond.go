@@ -186,8 +186,8 @@ func (r *shapeReader) apply(sc *scope, list []demand, lo, hi int) {
 	for i := range list {
 		d := &list[i]
 		if d.other != nil {
-			sc.link(d, d.other, lo, hi)
-			sc.link(d.other, d, lo, hi)
+			r.equate(sc, d, d.other, lo, hi)
+			r.equate(sc, d.other, d, lo, hi)
 			continue
 		}
 		if d.table == "" {
@@ -224,15 +224,15 @@ func (r *shapeReader) applyUnqualified(sc *scope, t Term, lo, hi int) {
 	}
 }
 
-// link gives the item of lo to hi that a column is of its being equal to another's.
+// equate gives the item of lo to hi that a column is of its being equal to another's.
 // (Of an outer join only the rows of one side need one of the other.)
-func (sc *scope) link(d, other *demand, lo, hi int) {
+func (r *shapeReader) equate(sc *scope, d, other *demand, lo, hi int) {
 	if d.table == "" || other.table == "" {
 		return
 	}
 	it, o := sc.named(d, lo, hi), sc.named(other, 0, len(sc.items))
 	if it != nil && o != nil && it != o && o.found >= 0 && len(it.links) < maxShapeTerms {
-		it.links = append(it.links, Link{Column: d.Column, Table: o.found, Other: other.Column})
+		it.links = append(it.links, Link{Column: d.Column, Table: r.found[o.found].start, Other: other.Column})
 	}
 }
 

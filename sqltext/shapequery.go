@@ -19,7 +19,7 @@ type scopeItem struct {
 	nullable bool
 	terms    []Term
 	maybe    []Term
-	links    []Link // with Table as in shapeReader.found
+	links    []Link // with Table as foundTable.start
 }
 
 // mergedColumn is a column that two sides of a join have in common: without a

@@ -104,7 +104,8 @@ func (r *shapeReader) tables(st *Statement) {
 			}
 		}
 	}
-	r.linkTables()
+	slices.SortFunc(r.found, func(a, b foundTable) int { return cmp.Compare(a.start, b.start) })
+	at := map[int]int{} // where a table stands in s.Tables, by its start
 	for i := range r.found {
 		f := &r.found[i]
 		if f.drop {
@@ -116,36 +117,27 @@ func (r *shapeReader) tables(st *Statement) {
 		if f.lost {
 			f.RowLock = max(f.RowLock, s.Lock)
 		}
+		at[f.start] = len(s.Tables)
 		s.Tables = append(s.Tables, f.ShapeTable)
 		s.weight += len(f.Terms) + len(f.Maybe) + 2*len(f.Links) + len(f.Assign) + 2
+	}
+	for i := range s.Tables {
+		s.Tables[i].place(at)
 	}
 	if free && len(s.Tables) > 1 {
 		s.Free = r.unqualified
 	}
 }
 
-// linkTables sorts the tables found by where they stand, as a shape has them, and has
-// their links follow.
-func (r *shapeReader) linkTables() {
-	starts := make([]int, len(r.found))
-	for i := range r.found {
-		starts[i] = r.found[i].start
-	}
-	slices.SortFunc(r.found, func(a, b foundTable) int { return cmp.Compare(a.start, b.start) })
-	kept := map[int]int{} // by start
-	for i := range r.found {
-		if !r.found[i].drop {
-			kept[r.found[i].start] = len(kept)
+// place has the table's links, which name tables by their starts, name them by where
+// they stand. A link to one that stands nowhere is dropped.
+func (t *ShapeTable) place(at map[int]int) {
+	kept := t.Links[:0]
+	for _, l := range t.Links {
+		if i, ok := at[l.Table]; ok {
+			l.Table = i
+			kept = append(kept, l)
 		}
 	}
-	for i := range r.found {
-		f := &r.found[i]
-		f.Links = slices.DeleteFunc(f.Links, func(l Link) bool {
-			_, ok := kept[starts[l.Table]]
-			return !ok
-		})
-		for k := range f.Links {
-			f.Links[k].Table = kept[starts[f.Links[k].Table]]
-		}
-	}
+	t.Links = kept
 }
