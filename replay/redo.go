@@ -181,7 +181,12 @@ func (u *runner) doAgain() {
 		return
 	}
 	u.tx.undone = false
-	ok, err := u.anew()
+	u.wasRedone(u.anew())
+}
+
+// wasRedone returns whether a transaction was done again; else it leaves the session
+// without it, or takes note that the connection is lost.
+func (u *runner) wasRedone(ok bool, err error) bool {
 	switch {
 	case err != nil:
 		u.lost()
@@ -190,4 +195,5 @@ func (u *runner) doAgain() {
 		u.inTrans = false
 		u.sever(session.FailedSend)
 	}
+	return ok && err == nil
 }

@@ -154,7 +154,8 @@ func (u *runner) retake(r *ruled, a Answer) (Answer, error) {
 		give := try > maxRetakes || u.tx.redone >= MaxRedo || u.hold.cuts >= maxCuts || len(waits) == 0 ||
 			u.r.scheduler.takers.vain.Load() > maxVain
 		if give {
-			return u.giveUp(r, a, waits)
+			u.owes(r, waits)
+			return u.letGo(r, a)
 		}
 		if ok, err := u.stepBack(r, waits); err != nil || !ok {
 			u.r.stats.NotRedone.Add(1)
@@ -175,12 +176,6 @@ func (u *runner) retake(r *ruled, a Answer) (Answer, error) {
 		}
 		a = b
 	}
-}
-
-// giveUp has a read be undone for good that does not take the rows that it did.
-func (u *runner) giveUp(r *ruled, a Answer, waits []order.Wait) (Answer, error) {
-	u.owes(r, waits)
-	return u.letGo(r, a)
 }
 
 // owes takes note that a read is undone for good. It may be had yet when others, that

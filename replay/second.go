@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"myreplay/order"
-	"myreplay/session"
 )
 
 // Two reads that pass over locked rows, and took their rows by turns, can't both be had
@@ -46,16 +45,7 @@ func (u *runner) hadYet(r *ruled) bool {
 			break // it waits for this transaction
 		}
 		keys, ok, err := u.readAlone(e, r.item.step.Number)
-		switch {
-		case err != nil:
-			u.lost()
-			return true
-		case !ok:
-			u.r.stats.NotRedone.Add(1)
-			u.inTrans = false
-			u.sever(session.FailedSend)
-			return true
-		case len(keys) == 0:
+		if !u.wasRedone(ok, err) || len(keys) == 0 {
 			return true
 		}
 		s.waits = takers.before(took.Table, keys, until, e.ruled.item.step)
