@@ -133,13 +133,14 @@ func (c *command) isOfTables() bool {
 
 // namesTables tells whether a definition is one of tables or views by its first words.
 func (c *command) namesTables() bool {
-	s := sqltext.NewScanner(c.what.said().text, sqltext.Options{})
+	text := c.what.said().text
+	s := sqltext.NewScanner(text, sqltext.Options{})
 	for range objectWords {
 		t := s.Next()
 		if t.Kind != sqltext.Ident {
 			return false
 		}
-		if w := lower(string(t.Span.Of(c.what.said().text))); w == "table" || w == "tables" || w == "view" {
+		if w := lower(string(t.Span.Of(text))); w == "table" || w == "tables" || w == "view" {
 			return true
 		}
 	}

@@ -131,9 +131,9 @@ func (p *Planner) named(m *member, c *command) {
 	switch s := shapes[0]; s.Verb {
 	case sqltext.Prepare:
 		m.name(s.Name, &statement{}) // its text may come from a variable
-		if len(c.what.said().literals) == 1 && c.what.said().literals[0].Kind == sqltext.String {
+		if w := c.what.said(); len(w.literals) == 1 && w.literals[0].Kind == sqltext.String {
 			opt := p.dialects.Options(m.id)
-			sql := sqltext.AppendString(nil, c.what.said().literals[0].Span.Of(c.what.said().text), opt)
+			sql := sqltext.AppendString(nil, w.literals[0].Span.Of(w.text), opt)
 			m.name(s.Name, p.statement(sql, opt))
 		}
 	case sqltext.Execute:
@@ -315,8 +315,8 @@ func (m *member) set(s *sqltext.Shape, c *command) {
 	case sqltext.FalseValue:
 		m.manual = true
 	case sqltext.Literal:
-		if v.Index < len(c.what.said().literals) {
-			n, ok := c.what.said().literals[v.Index].Int(c.what.said().text)
+		if w := c.what.said(); v.Index < len(w.literals) {
+			n, ok := w.literals[v.Index].Int(w.text)
 			if m.manual = ok && n == 0; !m.manual {
 				m.inTrans = false
 			}

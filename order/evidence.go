@@ -96,11 +96,11 @@ func (p *Planner) literal(c *command, a *access, column uint8, v sqltext.Value) 
 // plain returns the bytes of a text literal or parameter that reads alike in every
 // character set, and does not end with a space.
 func (c *command) plain(v sqltext.Value) (s []byte, ok bool) {
-	switch {
-	case v.Kind == sqltext.Literal && v.Index < len(c.what.said().literals) && c.what.said().literals[v.Index].Kind == sqltext.String:
-		s = sqltext.AppendString(nil, c.what.said().literals[v.Index].Span.Of(c.what.said().text), sqltext.Options{})
-	case v.Kind == sqltext.Placeholder && v.Index < len(c.what.said().params) && isText(c.what.said().params[v.Index].Type) && !c.what.said().params[v.Index].Null && !c.what.said().params[v.Index].Long:
-		s = c.what.said().params[v.Index].Value
+	switch w := c.what.said(); {
+	case v.Kind == sqltext.Literal && v.Index < len(w.literals) && w.literals[v.Index].Kind == sqltext.String:
+		s = sqltext.AppendString(nil, w.literals[v.Index].Span.Of(w.text), sqltext.Options{})
+	case v.Kind == sqltext.Placeholder && v.Index < len(w.params) && isText(w.params[v.Index].Type) && !w.params[v.Index].Null && !w.params[v.Index].Long:
+		s = w.params[v.Index].Value
 	default:
 		return nil, false
 	}

@@ -3,6 +3,8 @@ package order
 import (
 	"strings"
 
+	"myreplay/session"
+
 	"myreplay/schema"
 )
 
@@ -97,6 +99,11 @@ func (p *Planner) follow(a *access, kindOf writeKind) {
 	}
 }
 
+// isNamedIn tells whether an error is of the foreign key: its text quotes the name.
+func (f *relation) isNamedIn(e *session.Error) bool {
+	return strings.Contains(e.Message, "`"+f.name+"`")
+}
+
 // keptBy adds what a command that was to delete a row, or to change its key, found of
 // the child that kept it from that: it has locked the child.
 func (p *Planner) keptBy(a *access) {
@@ -106,7 +113,7 @@ func (p *Planner) keptBy(a *access) {
 	}
 	for i := range a.table.children {
 		f := &a.table.children[i]
-		if e.Code == errHasChildOld || strings.Contains(e.Message, "`"+f.name+"`") {
+		if e.Code == errHasChildOld || f.isNamedIn(e) {
 			p.also(a, f.other, share, false, carry(a, f.ours, f.theirs)).ofParent = true
 		}
 	}

@@ -114,12 +114,12 @@ func (p *Planner) keys(a *access) ([]uint64, bool) {
 		if d == nil || d.kind != number || d.set == nil && !d.single() || len(d.set) > maxKeys {
 			return nil, false
 		}
-		keyed := a.gets().keyed
+		var keyed []uint64
 		for _, v := range d.values() {
 			keyed = append(keyed, p.keyOf(v))
 		}
 		slices.Sort(keyed)
-		a.besides.keyed = keyed
+		a.gets().keyed = keyed
 		return keyed, true
 	}
 	if a.exact == 0 {

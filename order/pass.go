@@ -234,15 +234,12 @@ func (p *Planner) doneBy(m *member) int64 {
 		if other == m {
 			continue
 		}
-		at := -never
-		if n := len(m.reached); n > 0 {
-			if r := &m.reached[other.id&uint64(n-1)]; r.session == other.id {
-				at = r.at
-			}
-		}
-		if p.done = min(p.done, at); at == -never {
+		r := m.reachedOf(other.id)
+		if r == nil || r.at == -never {
+			p.done = -never
 			break
 		}
+		p.done = min(p.done, r.at)
 	}
 	return p.done
 }

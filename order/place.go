@@ -256,24 +256,21 @@ func (c *command) waitLate(late Wait) {
 }
 
 // guess takes note of an unproven place next to another command, whose effect was
-// at a time.
-func (c *command) guess(on *command, seen bool, at int64) {
+// at a time, and returns it, or what was noted of the two before.
+func (c *command) guess(on *command, seen bool, at int64) *guess {
 	known := c.gets()
-	for i := range known.guesses {
-		if known.guesses[i].on == on.step {
-			return
-		}
+	i := slices.IndexFunc(known.guesses, func(g guess) bool { return g.on == on.step })
+	if i < 0 {
+		i = len(known.guesses)
+		known.guesses = append(known.guesses, guess{on: on.step, at: at, seen: seen})
 	}
-	known.guesses = append(known.guesses, guess{on: on.step, at: at, seen: seen})
+	return &known.guesses[i]
 }
 
 // guess is the same of accesses that can't be held at once.
 func (a *access) guess(b *access, seen bool) {
-	a.cmd.guess(b.cmd, seen, b.cmd.answered)
-	if a.mode == define || b.mode == define {
-		list := a.cmd.has().guesses
-		i := slices.IndexFunc(list, func(g guess) bool { return g.on == b.cmd.step })
-		list[i].defines = true
+	if g := a.cmd.guess(b.cmd, seen, b.cmd.answered); a.mode == define || b.mode == define {
+		g.defines = true
 	}
 }
 

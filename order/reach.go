@@ -39,13 +39,22 @@ func (m *member) reach(w *pendingWait, sessions int) {
 	}
 }
 
+// reachedOf returns what the session has waited for of another one that has a place;
+// nil: it has none.
+func (m *member) reachedOf(session uint64) *reached {
+	if n := len(m.reached); n > 0 {
+		if r := &m.reached[session&uint64(n-1)]; r.session == session {
+			return r
+		}
+	}
+	return nil
+}
+
 // waitedFor returns the latest command of another session that the session has waited
 // for; 0: none.
 func (m *member) waitedFor(session uint64) uint64 {
-	if n := len(m.reached); n > 0 {
-		if r := &m.reached[session&uint64(n-1)]; r.session == session {
-			return r.seq
-		}
+	if r := m.reachedOf(session); r != nil {
+		return r.seq
 	}
 	return m.waited[session]
 }

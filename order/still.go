@@ -5,12 +5,12 @@ import "myreplay/sqltext"
 // elsewhere are flags of statements whose answer may rest on more than tables.
 const elsewhere = sqltext.MoreTables | sqltext.SetsUserVar | sqltext.ReadsUserVar
 
-// isStill tells whether a command that only reads, reads nothing but tables that
-// the schema has and that no command seen so far has changed: neither by itself,
-// nor by a view, a trigger, a routine or a foreign key. Where there was what
+// isStill tells whether a command of one statement that only reads, reads nothing but
+// tables that the schema has and that no command seen so far has changed: neither by
+// itself, nor by a view, a trigger, a routine or a foreign key. Where there was what
 // nobody could read, nothing is still.
 func (p *Planner) isStill(c *command) bool {
-	if p.live || p.unseen || len(c.what.shapes) != 1 {
+	if p.live || p.unseen {
 		return false
 	}
 	s := c.what.shapes[0]

@@ -302,7 +302,8 @@ func (a *access) namesAll(s *sqltext.Shape) bool {
 			return false
 		}
 	}
-	return len(a.cmd.what.said().literals)+len(a.cmd.what.said().params) == n
+	w := a.cmd.what.said()
+	return len(w.literals)+len(w.params) == n
 }
 
 // tellParent takes note of whether a new row's parent was there.
@@ -311,7 +312,7 @@ func (a *access) tellParent(parent *access, key *relation) {
 	switch {
 	case a.was == absent && a.left == there:
 		parent.was, parent.left, parent.via = there, there, key
-	case e != nil && a.lone && a.isTelling() && (e.Code == errNoParent && strings.Contains(e.Message, "`"+key.name+"`") || e.Code == errNoParentOld && len(a.table.parents) == 1):
+	case e != nil && a.lone && a.isTelling() && (e.Code == errNoParent && key.isNamedIn(e) || e.Code == errNoParentOld && len(a.table.parents) == 1):
 		parent.was, parent.left = absent, absent
 	}
 }
@@ -337,13 +338,18 @@ func (a *access) isApart(b *access) bool {
 	if a.ofParent && b.inserts || b.ofParent && a.inserts || a.isOrphan() || b.isOrphan() {
 		return true
 	}
-	return a.inserts && b.inserts && a.made && b.made && (a.exact == 0 || b.exact == 0) && a.table.schema != nil && slices.Equal(a.table.primary, []uint8{uint8(a.table.auto)})
+	return a.inserts && b.inserts && a.made && b.made && (a.exact == 0 || b.exact == 0) && a.table.isNumbered()
+}
+
+// isNumbered tells whether the ids that the server makes up are the table's primary key.
+func (t *table) isNumbered() bool {
+	return t.schema != nil && slices.Equal(t.primary, []uint8{uint8(t.auto)})
 }
 
 // isOrphan tells whether an access was to bring a row, with an id that the server makes
 // up, and its parent was missing: nobody else can have met it.
 func (a *access) isOrphan() bool {
-	if !a.inserts || !a.made || a.exact != 0 || a.table.schema == nil || !slices.Equal(a.table.primary, []uint8{uint8(a.table.auto)}) {
+	if !a.inserts || !a.made || a.exact != 0 || !a.table.isNumbered() {
 		return false
 	}
 	e := a.cmd.err()
@@ -354,5 +360,5 @@ func (a *access) isOrphan() bool {
 // that another one made.
 func (a *access) wasKept(b *access) bool {
 	e := a.cmd.err()
-	return b.via != nil && e != nil && e.Code == errHasChild && strings.Contains(e.Message, "`"+b.via.name+"`")
+	return b.via != nil && e != nil && e.Code == errHasChild && b.via.isNamedIn(e)
 }

@@ -124,18 +124,19 @@ func (c *command) value(column uint8, cl class, v sqltext.Value) (domain, bool) 
 			return c.literal(column, cl, v)
 		}
 	case sqltext.Placeholder:
-		if v.Index < len(c.what.said().params) {
-			return param(column, cl, v, &c.what.said().params[v.Index])
+		if w := c.what.said(); v.Index < len(w.params) {
+			return param(column, cl, v, &w.params[v.Index])
 		}
 	}
 	return domain{}, false
 }
 
 func (c *command) literal(column uint8, cl class, v sqltext.Value) (domain, bool) {
-	l := &c.what.said().literals[v.Index]
+	w := c.what.said()
+	l := &w.literals[v.Index]
 	switch l.Kind {
 	case sqltext.Int:
-		n, ok := l.Int(c.what.said().text)
+		n, ok := l.Int(w.text)
 		if v.Negative {
 			n = -n
 		}
@@ -145,7 +146,7 @@ func (c *command) literal(column uint8, cl class, v sqltext.Value) (domain, bool
 			return domain{}, false
 		}
 		var buf [64]byte
-		return textValue(column, cl, sqltext.AppendString(buf[:0], l.Span.Of(c.what.said().text), sqltext.Options{}))
+		return textValue(column, cl, sqltext.AppendString(buf[:0], l.Span.Of(w.text), sqltext.Options{}))
 	}
 	return domain{}, false
 }
